@@ -28,6 +28,7 @@ class Cause(StrEnum):
     SILENT = "silent"
     LOST = "target lost"
     STALE = "stale"
+    UNMONITORED = "not monitored"
     NO_SERIES = "no series"
     UNPROVEN = "unproven"
     UNIT = "unit missing"
@@ -131,6 +132,11 @@ MEANINGS: dict[Cause, Meaning] = {
         "données périmées",
         "The newest sample is older than a few scrape intervals.",
         "Compare stack.scrape.interval with the server's real interval, which its page Targets shows.",
+    ),
+    Cause.UNMONITORED: Meaning(
+        "non surveillé",
+        "In a part of the window no scrape (or probe) came that was due, and what it would have found may decide.",
+        "Wait until that part is over; Prometheus' page Targets shows what is scraped, its own `up` when it was away.",
     ),
     Cause.NO_SERIES: Meaning(
         "aucune série",

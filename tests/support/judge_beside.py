@@ -28,7 +28,8 @@ def looks_of(
             alignment.add(news)
         found += alignment.take(source.now - SETTLE)
         until = source.now
-        seconds, means = reader.availability.course(source.now)
+        [scrapes] = reader.attendance.at(source.now).services
+        seconds, means = np.floor(scrapes.times), scrapes.found / scrapes.came
         availability.append(dict(zip(seconds.tolist(), means.tolist(), strict=True)))
     return found, availability
 

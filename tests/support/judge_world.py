@@ -9,7 +9,17 @@ from functools import cache
 
 import numpy as np
 
-from bascule.judge import JointLook, PhaseEngine, PlanStep, Schema, Sight, Surroundings, outcome_of
+from bascule.judge import (
+    Attendance,
+    JointLook,
+    PhaseEngine,
+    PlanStep,
+    Schema,
+    ServiceScrapes,
+    Sight,
+    Surroundings,
+    outcome_of,
+)
 from bascule.prometheus import NO_DATA, Matrix, Sample, Series
 from bascule.spec import Selector, Spec
 from bascule.spec.quantities import parse_duration
@@ -218,8 +228,9 @@ class Bench:
 
     def around(self, **more: object) -> Surroundings:
         sights = (Sight(self.seen[0], self.up[0]), Sight(self.seen[1], self.up[1]))
-        course = np.array(self.course).reshape(-1, 2).T
-        return Surroundings(**{"now": self.time, "sights": sights, "availability": (course[0], course[1]), **more})
+        times, found = np.array(self.course).reshape(-1, 2).T
+        scrapes = ServiceScrapes(times, np.ones(len(times)), found, 1.0)
+        return Surroundings(**{"now": self.time, "sights": sights, "attendance": Attendance((scrapes,)), **more})
 
     def outcome(self, **more: object):
         return outcome_of(self.engine, self.around(**more))

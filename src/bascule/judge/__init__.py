@@ -19,10 +19,10 @@ from bascule.judge.evidence.silence import Habit
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, PairLayout
 from bascule.judge.pushed import PushedSamples, WriteReader, add_receiver
 from bascule.judge.sampling.alignment import Alignment, JointLook
+from bascule.judge.sampling.attendance import Attendance, AttendanceBook, ServiceScrapes, UpSamples
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.forgotten import DroppedHistory, forget, forgotten
 from bascule.judge.sampling.plan import PlanStep, read_plan
-from bascule.judge.sampling.presence import Availability
 from bascule.judge.sampling.queries import probe_selectors, up_selectors
 from bascule.judge.sampling.reading import SampleReader
 from bascule.judge.sampling.schema import Schema
@@ -78,7 +78,8 @@ __all__ = [
     "Alarm",
     "AlarmPost",
     "Alignment",
-    "Availability",
+    "Attendance",
+    "AttendanceBook",
     "BASELINE",
     "BLOCK_SECONDS",
     "Backtest",
@@ -120,6 +121,7 @@ __all__ = [
     "PushedSamples",
     "SampleReader",
     "Schema",
+    "ServiceScrapes",
     "Setting",
     "Sight",
     "Snapshots",
@@ -127,6 +129,7 @@ __all__ = [
     "Stretch",
     "Surroundings",
     "UNKNOWN_PHI",
+    "UpSamples",
     "VerdictBoard",
     "VersionAlarm",
     "VersionAlarms",

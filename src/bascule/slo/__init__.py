@@ -5,9 +5,20 @@ from bascule.slo.goal import EXACT, Goal, SloKind
 from bascule.slo.headline import Headline, headline, unknown
 from bascule.slo.recorded import RecordedWindow, recorded
 from bascule.slo.resolve import all_of, resolve
-from bascule.slo.slo import AvailabilitySlo, EventSlo, OwnGoal, Slo, availability
+from bascule.slo.slo import (
+    LEAST_SCRAPES,
+    LEAST_WINDOW,
+    AvailabilitySlo,
+    EventSlo,
+    OwnGoal,
+    Slo,
+    availability,
+    availability_window,
+)
 
 __all__ = [
+    "LEAST_SCRAPES",
+    "LEAST_WINDOW",
     "BURN_SECONDS",
     "EXACT",
     "AvailabilitySlo",
@@ -21,6 +32,7 @@ __all__ = [
     "Tier",
     "all_of",
     "availability",
+    "availability_window",
     "headline",
     "recorded",
     "resolve",

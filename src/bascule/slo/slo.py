@@ -32,6 +32,7 @@ from bascule.spec.slas import services_counted
 from bascule.states import Cause
 
 MINUTE = 60.0
+LEAST_WINDOW, LEAST_SCRAPES = 15.0, 4.0  # seconds and scrapes that a trigger on availability looks back over
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,16 @@ class EventSlo(Slo):
             case SloKind.FLOOR, Role.ACCURACY:
                 return _percent(segment.accuracy)
         return None
+
+
+def availability_window(interval: float, hold: float) -> float:
+    """Over how many seconds the availability is taken that a trigger holds against its bound for `hold` seconds.
+
+    A quarter of a minute, and four scrapes at least: one that fails is seen for as long. It is no longer than `hold`
+    where that is two scrapes or more, for else one failed scrape alone would fire.
+    """
+    longest = max(LEAST_WINDOW, LEAST_SCRAPES * interval)
+    return min(longest, max(hold, interval))
 
 
 def availability(spec: Spec, window: float, version: str) -> str:

@@ -174,6 +174,17 @@ def test_a_rollback_for_availability_looks_back_over_four_evaluations() -> None:
     assert "[2m]" in found[0]
 
 
+@pytest.mark.parametrize(
+    ("interval", "window", "hold"), [("1s", "15s", 60), ("15s", "1m", 60), ("30s", "2m", 120), ("1m", "4m", 240)]
+)
+def test_one_failed_scrape_alone_reaches_no_rollback_for_availability(interval: str, window: str, hold: float) -> None:
+    """It is seen as long as the rule looks back, and the rule must hold as long."""
+    rare = built_in_text() + f"\nstack: {{scrape: {{interval: {interval}}}}}\n"
+    [found] = [each for each in alerts(parse(rare)) if each.labels.get("trigger", "").startswith("availability")]
+    assert f"[{window}]" in found.expr
+    assert found.hold == hold
+
+
 def test_a_prefix_stands_before_every_alert() -> None:
     """A shop that has a ServiceDown of its own keeps it."""
     text = HEAD + "versions: {baseline: v1, candidate: v2}\nalert_prefix: Move\n"

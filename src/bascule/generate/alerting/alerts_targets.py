@@ -16,7 +16,7 @@ from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.prometheus.examples import PARTNER
 from bascule.promql import HOUR, QUANTILES, WINDOW_SECONDS, among, hourly_events, of_signal, ratio, value_series
-from bascule.slo import availability
+from bascule.slo import LEAST_SCRAPES, LEAST_WINDOW, availability
 from bascule.spec import Spec
 from bascule.spec.kinds import Signal
 from bascule.spec.model import AVAILABILITY, Rollback
@@ -186,10 +186,24 @@ def _triggers(spec: Spec) -> Iterator[Values]:
             yield {
                 "met": met,
                 "trigger": str(trigger.when),
-                "hold": format_duration(trigger.hold),
+                "hold": format_duration(_hold(spec, trigger)),
                 "move": trigger.action,
                 "figure": _figure(spec, trigger),
             }
+
+
+def _hold(spec: Spec, trigger: Rollback) -> float:
+    """As declared; for an availability as long as one failed scrape is seen, for it alone is no outage."""
+    if trigger.when.measure == AVAILABILITY and AVAILABILITY not in spec.signals:
+        return max(trigger.hold, _scrapes_seen(spec, trigger))
+    return trigger.hold
+
+
+def _scrapes_seen(spec: Spec, trigger: Rollback) -> float:
+    """Seconds that the rule looks back over: four scrapes and four evaluations, so that none of them sees nothing."""
+    scrape = spec.stack.scrape
+    longest = LEAST_SCRAPES * max(scrape.interval, scrape.evaluation)
+    return max(longest, min(LEAST_WINDOW, trigger.hold))
 
 
 def _figure(spec: Spec, trigger: Rollback) -> str:
@@ -205,7 +219,7 @@ def _measure(spec: Spec, trigger: Rollback) -> str:
     bound = f"{trigger.when.threshold.comparison} {trigger.when.threshold.value:.12g}"
     signal = spec.signals.get(name)
     if signal is None:
-        return _availability(spec, bound) if name == AVAILABILITY else ""
+        return _availability(spec, trigger, bound) if name == AVAILABILITY else ""
     if signal.all_events is None:
         return f"{_candidates(spec, value_series(signal), name)} {bound}"
     events = f'sum by (version) ({Recorded.SIGNAL_EVENTS}{{signal="{name}",version="{spec.versions.candidate}"}})'
@@ -217,10 +231,9 @@ def _measure(spec: Spec, trigger: Rollback) -> str:
     return f"{_candidates(spec, value_series(signal, statistic), name)} {bound}\n{least}"
 
 
-def _availability(spec: Spec, bound: str) -> str:
+def _availability(spec: Spec, trigger: Rollback, bound: str) -> str:
     """Over a quarter of a minute: with a minute, one missed scrape of sixty would be below 99 % for a whole minute."""
-    scrape = spec.stack.scrape
-    found = availability(spec, max(15.0, 4 * max(scrape.interval, scrape.evaluation)), spec.versions.candidate)
+    found = availability(spec, _scrapes_seen(spec, trigger), spec.versions.candidate)
     return f"{found} {bound}" if found else ""
 
 

@@ -1,4 +1,4 @@
-"""`up` and probes of both versions: who is there now, and the candidate's availability of the last 15 minutes."""
+"""`up` and probes of both versions: who is there now."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from itertools import compress
 import numpy as np
 
 from bascule.judge.layout import Floats, Indices
+from bascule.judge.sampling.attendance import UpSamples
 from bascule.judge.sampling.surroundings import Standing
 from bascule.judge.sampling.table import in_order
 from bascule.prometheus import Matrix, SeriesRows, target_of
 
-AVAILABILITY_SECONDS = 900.0  # of `up` kept
 NO_SOONER = 0.95  # of the interval: no target is scraped again before
 
 
@@ -27,22 +27,24 @@ class Presence:
         self._names: list[tuple[str, ...]] = []  # of the targets
         self.interval = 0.0  # the usual recent one between two samples of one target, in seconds
 
-    def take(self, matrix: Matrix, jobs: Collection[str] | None = None) -> tuple[Floats, Floats]:
-        """Times and values (n,) of the samples that were not known, of these jobs alone."""
+    def take(self, matrix: Matrix, jobs: Collection[str] | None = None) -> UpSamples:
+        """The samples that were not known, of these jobs alone."""
         each, times, values = in_order(self._rows.of(matrix.labels, self._new_row), matrix)
         fresh = times > self._times[each]
         each, times, values = each[fresh], times[fresh], values[fresh]
-        self._measure(each, times)
+        steps = self._measure(each, times)
         last = np.diff(each, append=-1) != 0
         self._times[each[last]], self._values[each[last]] = times[last], values[last]
-        wanted = np.ones(len(each), bool) if jobs is None else np.isin(self._jobs[each], list(jobs))
-        return times[wanted], values[wanted]
+        scrapes = UpSamples(self._jobs[each], times, values, steps)
+        return scrapes if jobs is None else scrapes.where(np.isin(scrapes.jobs, list(jobs)))
 
-    def _measure(self, each: Indices, times: Floats) -> None:
+    def _measure(self, each: Indices, times: Floats) -> Floats:
+        """How long after the one before each sample came, infinity for a target's first."""
         before = np.where(np.diff(each, prepend=-1) == 0, np.roll(times, 1), self._times[each])
-        steps = (times - before)[np.isfinite(before)]
-        if len(steps):
-            self.interval = float(np.median(steps))
+        steps = times - before
+        if (known := np.isfinite(steps)).any():
+            self.interval = float(np.median(steps[known]))
+        return steps
 
     def covered(self, matrix: Matrix) -> float:
         """Until when the scrapes of all the targets in an answer are known; -inf where one is new, else infinity."""
@@ -79,35 +81,3 @@ class Presence:
         self._jobs = np.append(self._jobs, labels.get("job", ""))
         self._names.append(target_of(labels))
         return len(self._times) - 1
-
-
-class Availability:
-    """The mean of `up` over a version's targets, second by second."""
-
-    def __init__(self) -> None:
-        self._samples: dict[int, tuple[Floats, Floats]] = {}  # by second: times and values
-        self._means: dict[int, float] = {}
-
-    def add(self, times: Floats, values: Floats) -> None:
-        """Samples of `up`, (n,), times in Unix seconds."""
-        seconds = np.floor(times).astype(np.int64)
-        for second in np.unique(seconds).tolist():
-            known = self._samples.get(second, (np.empty(0), np.empty(0)))
-            within = seconds == second
-            both = np.concatenate([known[0], times[within]]), np.concatenate([known[1], values[within]])
-            self._samples[second], self._means[second] = both, float(np.mean(both[1]))
-
-    def course(self, now: float) -> tuple[Floats, Floats]:
-        """Seconds and means, (n,) each, of the last AVAILABILITY_SECONDS; a second without a scrape is left out."""
-        begin = now - AVAILABILITY_SECONDS
-        for second in [second for second in self._means if second <= begin]:
-            self._trim(second, begin)
-        seconds = sorted(self._means)
-        return np.array(seconds, dtype=np.float64), np.array([self._means[second] for second in seconds])
-
-    def _trim(self, second: int, begin: float) -> None:
-        times, values = self._samples[second]
-        if (within := times > begin).any():
-            self._means[second] = float(np.mean(values[within]))
-        else:
-            del self._samples[second], self._means[second]

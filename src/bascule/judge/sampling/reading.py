@@ -11,17 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-from bascule.judge.layout import BASELINE, CANDIDATE, Flags, Floats
+from bascule.judge.layout import BASELINE, CANDIDATE, Flags
 from bascule.judge.sampling.alignment import Alignment
-from bascule.judge.sampling.presence import Availability, Presence
+from bascule.judge.sampling.attendance import KEPT_SECONDS, AttendanceBook, UpSamples
+from bascule.judge.sampling.presence import Presence
 from bascule.judge.sampling.queries import Query, probe_selectors, queries_of, unscraped_jobs, up_selectors
 from bascule.judge.sampling.schema import CounterFeed, Schema
 from bascule.judge.sampling.table import HUGE, Instances, News, SeriesTable
 from bascule.prometheus import Matrix
+from bascule.spec import Spec
 from bascule.spec.counters import EVENTS
+from bascule.spec.slas import services_counted
 from bascule.states import Cause, Missing
 
-REMEMBERED = ("instances", "presence", "probes", "availability", "problems", "_table")
+REMEMBERED = ("instances", "presence", "probes", "attendance", "problems", "_table")
 OVERLAP_SECONDS = 15.0  # read again at most, for scrapes may come late
 ASKED_AT_ONCE = 2
 JUST_BEFORE = 0.001  # Prometheus 3 leaves out the sample at which a range begins
@@ -65,7 +68,7 @@ class SampleReader:
         self.instances = Instances()
         self.presence = Presence(), Presence()
         self.probes = Presence(), Presence()
-        self.availability = Availability()  # the candidate's
+        self.attendance = _attendance(schema.spec)
         self.problems: dict[str, Trouble] = {}  # signal -> what is wrong with its series
         self._schema, self._source = schema, source
         self._up_selectors, self._probe_selectors = up_selectors(schema.spec), probe_selectors(schema.spec)
@@ -117,10 +120,10 @@ class SampleReader:
         """Note what was fetched; samples already seen are skipped."""
         for version, matrix in enumerate(answers.presence):
             if matrix is not None:
-                self._note_available(version, *self.presence[version].take(matrix))
+                self._note_scraped(version, self.presence[version].take(matrix))
         for version, matrix in enumerate(answers.probes):
             if matrix is not None:
-                self._note_available(version, *self.probes[version].take(matrix, self._unscraped))
+                self._note_scraped(version, self.probes[version].take(matrix, self._unscraped))
         rows = [self._table.rows(number, matrix) for number, matrix in enumerate(answers.counters)]
         news = [self._table.take(own, matrix) for own, matrix in zip(rows, answers.counters, strict=True)]
         for number, each in enumerate(news):
@@ -165,9 +168,9 @@ class SampleReader:
         probes = self._each(self._probe_selectors, min(start, end - OVERLAP_SECONDS), end)
         return Answers(list(self._pool.map(ask, self._queries)), presence, probes)
 
-    def _note_available(self, version: int, times: Floats, values: Floats) -> None:
+    def _note_scraped(self, version: int, scrapes: UpSamples) -> None:
         if version == CANDIDATE:
-            self.availability.add(times, values)
+            self.attendance.add(scrapes)
 
     def _versions_seen(self, feed: CounterFeed) -> set[int]:
         return {version for version in (BASELINE, CANDIDATE) if (feed, version) in self._table.seen}
@@ -182,3 +185,10 @@ class SampleReader:
             known = self.problems.get(feed.signal)
             if trouble.time > -math.inf and (known is None or trouble.time >= known.time):
                 self.problems[feed.signal] = trouble
+
+
+def _attendance(spec: Spec) -> AttendanceBook:
+    """Of the candidate's services; kept for as long as the longest trigger must hold, and what it looks back over."""
+    longest = max((rollback.hold for rollback in spec.rollback), default=0.0)
+    services = services_counted(spec, spec.versions.candidate)
+    return AttendanceBook(services, spec.stack.scrape.interval, KEPT_SECONDS + longest)

@@ -6,13 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from bascule.judge.layout import Floats
+from bascule.judge.sampling.attendance import Attendance
 from bascule.judge.sampling.forgotten import DroppedHistory
 from bascule.states import Missing
-
-_NOTHING = (np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -46,16 +43,15 @@ class Sight:
 class Surroundings:
     """What an engine is told besides looks. Times are Unix seconds.
 
-    `availability`: the candidate's mean `up` at its scrapes, times (n,) ascending and shares (n,). `problems`: what is
-    wrong with a signal's series. `stale`: after how many seconds without a sample an instance is gone.
-    `partners`: by segment, each partner's recent requests by version, (2, n), where a label tells them; `users`: how
-    many users the logs saw in the last hour, where they know them. `firing`: alerts against the candidate that
-    Prometheus holds, in words.
+    `attendance`: the scrapes of the candidate's services. `problems`: what is wrong with a signal's series. `stale`:
+    after how many seconds without a sample an instance is gone. `partners`: by segment, each partner's recent
+    requests by version, (2, n), where a label tells them; `users`: how many users the logs saw in the last hour,
+    where they know them. `firing`: alerts against the candidate that Prometheus holds, in words.
     """
 
     now: float
     sights: tuple[Sight, Sight]
-    availability: tuple[Floats, Floats] = _NOTHING
+    attendance: Attendance = field(default_factory=Attendance)
     problems: Mapping[str, Missing] = field(default_factory=dict)
     stale: float = 5.0
     partners: Mapping[str, Floats] = field(default_factory=dict)

@@ -9,7 +9,8 @@ A quantile beyond the last bucket bound decides on targets up to that bound alon
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -19,8 +20,9 @@ from bascule.judge.evidence.courses import is_gain
 from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.evidence.figures import Bounded, lowest
 from bascule.judge.evidence.measures import Measures, is_relative
-from bascule.judge.layout import CANDIDATE, Floats
-from bascule.judge.sampling.presence import AVAILABILITY_SECONDS
+from bascule.judge.layout import CANDIDATE, Flags, Floats
+from bascule.judge.sampling.attendance import EARLY_INTERVALS, Attended
+from bascule.judge.sampling.attendance import KEPT_SECONDS as GATE_SECONDS
 from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.surroundings import Surroundings
 from bascule.judge.service.verdict import Gate, Trigger
@@ -32,6 +34,9 @@ from bascule.units import signed_text
 
 LONGEST_FORECAST = 30 * 86400.0
 BUCKETS_END = f"where the buckets of both versions end: {no_data(Cause.BUCKET)}"
+EVALUATED_SECONDS = 2.0  # until a scrape is evaluated
+ABSENCES = (Cause.NOT_STORED, Cause.CLOCK, Cause.LOST, Cause.STALE, Cause.NO_SERIES)
+NOTHING_ATTENDED = Attended(math.nan, 0.0, 1.0)
 
 
 def gates_of(engine: PhaseEngine, measures: Measures, around: Surroundings, unseen: Cause | None) -> tuple[Gate, ...]:
@@ -46,7 +51,7 @@ def _declared_gate(
     engine: PhaseEngine, measures: Measures, around: Surroundings, unseen: Cause | None, name: str, threshold: Threshold
 ) -> Gate:
     if _is_availability(engine.schema.spec, name):
-        return _availability_gate(engine, around, threshold)
+        return _availability_gate(engine, around, threshold, unseen)
     if wrong := _undecidable(around, name):
         return Gate(name, State.NO_DATA, None, f"{name} {threshold}: no data ({wrong.text}).", wrong.cause)
     return _gate(engine, measures, name, threshold, unseen)
@@ -60,24 +65,38 @@ def _undecidable(around: Surroundings, measure: str) -> Missing | None:
 
 
 def _is_availability(spec: Spec, measure: str) -> bool:
-    """Whether it is the candidate's `up` rather than a declared signal of that name."""
+    """Whether it is the scrapes of the candidate rather than a declared signal of that name."""
     return measure == AVAILABILITY and measure not in spec.signals
 
 
-def _availability_gate(engine: PhaseEngine, around: Surroundings, threshold: Threshold) -> Gate:
-    """The share of the candidate's scrapes that succeeded: every one is known, so it needs a span and no interval."""
-    times, shares = around.availability
-    values = shares[times >= engine.plan.started]
+def _availability_gate(engine: PhaseEngine, around: Surroundings, threshold: Threshold, unseen: Cause | None) -> Gate:
+    """The share of the candidate's scrapes that succeeded: every one is known, so it needs a span and no interval.
+
+    What was due and did not come may have failed: it is decided where that makes no difference.
+    """
+    begun = around.now - engine.plan.started
+    span = min(GATE_SECONDS, begun)
     head = f"{AVAILABILITY} {threshold}"
-    if not len(values):
-        return Gate(AVAILABILITY, State.NO_DATA, None, f"{head}: no data yet.", Cause.NO_SERIES)
-    value, begun = float(np.mean(values)), around.now - engine.plan.started
-    shown = f"{head}: {share_text(value)} of scrapes in {span_text(min(AVAILABILITY_SECONDS, begun))}"
-    if begun < AVAILABILITY_SECONDS:
-        left = span_text(AVAILABILITY_SECONDS - begun)
-        return Gate(AVAILABILITY, State.NO_DATA, value, f"{shown}: not yet decided, {left} more.", Cause.TOO_FEW)
-    state, word = _decided(Bounded(value, value, value, len(values)), threshold)
-    return Gate(AVAILABILITY, state, value, f"{shown}: {word}.")
+    found = around.attendance.over(around.now - span, around.now) if span > 0 else NOTHING_ATTENDED
+    if math.isnan(found.value):
+        return Gate(AVAILABILITY, State.NO_DATA, None, f"{head}: no data yet.", _why_absent(unseen))
+    shown = f"{head}: {share_text(found.value)} of scrapes in {span_text(span)}"
+    if begun < GATE_SECONDS:
+        left = span_text(GATE_SECONDS - begun)
+        return Gate(AVAILABILITY, State.NO_DATA, found.value, f"{shown}: not yet decided, {left} more.", Cause.TOO_FEW)
+    state, word = _decided(Bounded(found.value, found.low, found.high, 1.0), threshold)
+    if state is State.NO_DATA:
+        absent = span_text((found.high - found.low) * span)
+        cause = _why_absent(unseen)
+        return Gate(
+            AVAILABILITY, state, found.value, f"{shown}; for {absent} no scrape came: no data ({cause}).", cause
+        )
+    return Gate(AVAILABILITY, state, found.value, f"{shown}: {word}.")
+
+
+def _why_absent(unseen: Cause | None) -> Cause:
+    """Why scrapes are missing: what the version shows now, where that is an absence too."""
+    return unseen if unseen in ABSENCES else Cause.UNMONITORED
 
 
 def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Threshold, unseen: Cause | None) -> Gate:
@@ -171,25 +190,49 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback, unse
         return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the baseline has no traffic to compare with.")
     if wrong := _cannot_count(around, rollback):
         return Trigger(when, State.NO_DATA, f"Trigger {when}: no data ({wrong.text}).", cause=wrong.cause)
-    times, values = _course(engine, around, rollback)
-    if not len(times) or around.now - times[-1] > around.stale + 2 or _is_gone(rollback, around):
-        cause = unseen or _why_no_value(engine, rollback.when.measure)
+    course = _course(engine, around, rollback)
+    if around.now - course.end > course.counts_for or _is_gone(rollback, around):
+        is_availability = _is_availability(engine.schema.spec, rollback.when.measure)
+        cause = _why_absent(unseen) if is_availability else unseen or _why_no_value(engine, rollback.when.measure)
         return Trigger(when, State.NO_DATA, f"Trigger {when}: {no_data(cause)}.", cause=cause)
-    value, bound = float(values[-1]), rollback.when.threshold
+    value, bound = float(course.values[-1]), rollback.when.threshold
     shown = f"Trigger {when}: {_written(engine.schema, rollback.when.measure, bound, value)}"
-    reach = engine.schema.reach(rollback.when.measure.partition(".")[0])
-    if _is_out_of_reach(bound, value, reach):
+    if _is_out_of_reach(bound, value, course.reach):
         return Trigger(when, State.NO_DATA, f"{shown}, {BUCKETS_END}.", cause=Cause.BUCKET)
-    beyond = np.array([bound.holds(each) and bound.holds(lowest(each, reach)) for each in values])
-    if not beyond[-1]:
+    if course.holds[-1] != course.may_hold[-1]:
+        cause = _why_absent(unseen)
+        return Trigger(when, State.NO_DATA, f"{shown} of what is known; {no_data(cause)}.", value, cause=cause)
+    if not course.holds[-1]:
         return Trigger(when, State.OK, f"{shown}.", value)
-    since = _since(times, beyond)
-    lasted = times[-1] - since
+    since = _since(course.times, course.holds)
+    lasted = course.end - since
     lasting, hold = span_text(lasted), span_text(rollback.hold)
-    if lasted >= rollback.hold:
+    if lasted >= rollback.hold - course.slack:
         text = f"{shown} for {lasting} (limit {hold}): {rollback.action} rollback."
         return Trigger(when, State.BAD, text, value, since)
     return Trigger(when, State.OK, f"{shown} for {lasting} of {hold}.", value, since)
+
+
+@dataclass(frozen=True, eq=False)
+class TriggerCourse:
+    """A trigger's measure over time, (n,) each: its bound `holds` for certain, or `may_hold` whatever is not known.
+
+    `counts_for`: how many seconds the last value is one of now. `slack`: seconds by which scrapes come early. `reach`: the
+    highest value that the buckets of both versions tell.
+    """
+
+    times: Floats
+    values: Floats
+    holds: Flags
+    may_hold: Flags
+    counts_for: float
+    slack: float = 0.0
+    reach: float = math.inf
+
+    @property
+    def end(self) -> float:
+        """The last moment, Unix seconds; -inf without any."""
+        return float(self.times[-1]) if len(self.times) else -math.inf
 
 
 def _cannot_count(around: Surroundings, rollback: Rollback) -> Missing | None:
@@ -204,13 +247,29 @@ def _is_gone(rollback: Rollback, around: Surroundings) -> bool:
     return rollback.when.measure != AVAILABILITY and around.now - around.sights[CANDIDATE].newest > around.stale
 
 
-def _since(times: Floats, beyond: Sequence[bool] | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
-    within = np.nonzero(~np.asarray(beyond))[0]
+def _since(times: Floats, beyond: Flags) -> float:
+    within = np.nonzero(~beyond)[0]
     return float(times[within[-1] + 1] if len(within) else times[0])
 
 
-def _course(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> tuple[Floats, Floats]:
-    """The trigger's measure over time: moments and values; moments with too little traffic are left out."""
+def _course(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> TriggerCourse:
+    """Moments with too little traffic are left out."""
     if _is_availability(engine.schema.spec, rollback.when.measure):
-        return around.availability
-    return engine.courses.of(rollback)
+        return _availability_course(around, rollback)
+    times, values = engine.courses.of(rollback)
+    reach = engine.schema.reach(rollback.when.measure.partition(".")[0])
+    holds = _beyond(values, rollback) & _beyond([lowest(each, reach) for each in values], rollback)
+    return TriggerCourse(times, values, holds, holds, around.stale + EVALUATED_SECONDS, reach=reach)
+
+
+def _availability_course(around: Surroundings, rollback: Rollback) -> TriggerCourse:
+    """At each scrape, which may be fewer than the evaluations, and of which one may be due and missing."""
+    course = around.attendance.course(rollback.hold)
+    low, high = _beyond(course.low, rollback), _beyond(course.high, rollback)
+    counts_for = max(around.stale, around.attendance.late) + EVALUATED_SECONDS
+    slack = EARLY_INTERVALS * around.attendance.interval
+    return TriggerCourse(course.times, course.values, low & high, low | high, counts_for, slack)
+
+
+def _beyond(values: Iterable[float], rollback: Rollback) -> Flags:
+    return np.array([rollback.when.threshold.holds(each) for each in values], dtype=np.bool_)

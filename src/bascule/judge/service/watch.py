@@ -270,10 +270,10 @@ class PhaseWatch:
     def surroundings(self, now: float) -> Surroundings:
         """What a verdict at `now` rests on besides looks."""
         sights = self._sight(BASELINE, now), self._sight(CANDIDATE, now)
-        course, problems, crowd = self.reader.availability.course(now), self._problems(now), self._crowd
+        attendance, problems, crowd = self.reader.attendance.at(now), self._problems(now), self._crowd
         known = crowd.partners, crowd.users, self._firing
         found = Surroundings(
-            now, sights, course, problems, self._stale, *known, self._stored, self._unanswered, self._left
+            now, sights, attendance, problems, self._stale, *known, self._stored, self._unanswered, self._left
         )
         return replace(found, forgotten=self.forgotten)
 

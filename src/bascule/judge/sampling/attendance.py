@@ -1,0 +1,190 @@
+"""Which scrapes (or probes) of the candidate's services were due, came, and failed, in the last minutes.
+
+A scrape that was due and did not come is neither a success nor a failure: the availability is known up to it alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from bascule.judge.layout import Flags, Floats
+from bascule.slo import availability_window
+
+KEPT_SECONDS = 900.0  # of scrapes; and beyond, for as long as a trigger must hold
+MISSED_INTERVALS, MISSED_MORE = 1.5, 0.25  # intervals and seconds without a scrape: one was due in them
+LATE_INTERVALS = 2.5  # until the next scrape is in: it can take an interval to fail
+EARLY_INTERVALS = 0.05  # by which a scrape may come before its time
+LONGEST_INTERVAL = 120.0  # between scrapes; what is longer is an absence
+
+
+class ScrapedSecond(NamedTuple):
+    """Of one second: its last scrape, how many `came` and `found` the service up, and their shortest interval."""
+
+    time: float
+    came: float
+    found: float
+    step: float
+
+    def and_also(self, other: ScrapedSecond) -> ScrapedSecond:
+        return ScrapedSecond(
+            max(self.time, other.time), self.came + other.came, self.found + other.found, min(self.step, other.step)
+        )
+
+
+@dataclass(frozen=True)
+class UpSamples:
+    """UpSamples that were not known, (n,) each: whose `jobs`, when (Unix seconds), `up`, and how long after the one
+    before of the same target, infinity for its first."""
+
+    jobs: np.ndarray[tuple[int], np.dtype[np.object_]]
+    times: Floats
+    up: Floats
+    steps: Floats
+
+    def of(self, job: str) -> UpSamples:
+        return self.where(self.jobs == job)
+
+    def where(self, mine: Flags) -> UpSamples:
+        return UpSamples(self.jobs[mine], self.times[mine], self.up[mine], self.steps[mine])
+
+    def by_second(self) -> Iterator[ScrapedSecond]:
+        seconds, place = np.unique(np.floor(self.times), return_inverse=True)
+        times, steps = np.full(len(seconds), -math.inf), np.full(len(seconds), math.inf)
+        np.maximum.at(times, place, self.times)
+        np.minimum.at(steps, place, self.steps)
+        came, found = np.bincount(place), np.bincount(place, self.up)
+        rows = (each.tolist() for each in (times, came, found, steps))
+        yield from (ScrapedSecond(*row) for row in zip(*rows, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class ServiceScrapes:
+    """Of one service, by second in which any of its targets was scraped: when, how many `came`, how many `found` it up.
+
+    (n,) each, ascending. `interval`: the usual one between two scrapes of a target.
+    """
+
+    times: Floats
+    came: Floats
+    found: Floats
+    interval: float
+
+    def share(self, begin: float, end: float) -> float:
+        """Of the scrapes in (begin, end] that came, those that found it up; NaN where none came."""
+        within = (self.times > begin) & (self.times <= end)
+        came = float(self.came[within].sum())
+        return float(self.found[within].sum()) / came if came else math.nan
+
+    def absent(self, begin: float, end: float) -> float:
+        """Seconds of a span in which scrapes were due, and none came."""
+        within = self.times[(self.times > begin) & (self.times <= end)]
+        gaps = np.diff(np.concatenate([[begin], within, [end]]))
+        allowed = np.full(len(gaps), MISSED_INTERVALS * self.interval + MISSED_MORE)
+        allowed[-1] = LATE_INTERVALS * self.interval + MISSED_MORE
+        return float(np.where(gaps > allowed, gaps - self.interval, 0.0).sum()) if len(within) else end - begin
+
+    def at(self, moments: Floats, hold: float) -> Floats:
+        """The share of the last scrapes at each moment (m,), those of `availability_window`; NaN where one is due."""
+        if not len(self.times):
+            return np.full(len(moments), math.nan)
+        scrapes = max(1, round(availability_window(self.interval, hold) / self.interval))
+        last = np.searchsorted(self.times, moments, "right") - 1
+        newest = self.times[np.maximum(last, 0)]
+        first = np.searchsorted(self.times, newest - (scrapes - EARLY_INTERVALS) * self.interval, "right")
+        came, found = (np.concatenate([[0.0], np.cumsum(row)]) for row in (self.came, self.found))
+        known = (last >= 0) & (moments - newest <= MISSED_INTERVALS * self.interval + 1.0)
+        count = np.maximum(came[last + 1] - came[first], 1.0)
+        return np.where(known, (found[last + 1] - found[first]) / count, math.nan)
+
+
+@dataclass(frozen=True)
+class Attended:
+    """The availability of a span: of what came, NaN where nothing did, and its bounds whatever else was due."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class AttendanceCourse:
+    """The availability at each scrape: `values` of what came, and its bounds whatever else was due, (n,) each."""
+
+    times: Floats
+    values: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Attendance:
+    """The services' scrapes as they are known at a moment; each service counts the same."""
+
+    services: tuple[ServiceScrapes, ...] = ()
+
+    @property
+    def interval(self) -> float:
+        """The longest between two scrapes of a service, in seconds; 0 without any."""
+        return max((each.interval for each in self.services), default=0.0)
+
+    @property
+    def late(self) -> float:
+        """After how many seconds without any scrape nothing is known any more."""
+        return LATE_INTERVALS * self.interval
+
+    def over(self, begin: float, end: float) -> Attended:
+        """The availability of a span, and its bounds: what was due and did not come may have failed, or not."""
+        shares = np.array([each.share(begin, end) for each in self.services])
+        absent = np.array([each.absent(begin, end) for each in self.services]) / (end - begin)
+        there = ~np.isnan(shares)
+        if not there.any():
+            return Attended(math.nan, 0.0, 1.0)
+        low = np.where(there, shares, 0.0) * (1 - absent)
+        return Attended(float(shares[there].mean()), float(low.mean()), float((low + absent).mean()))
+
+    def course(self, hold: float) -> AttendanceCourse:
+        """At every scrape, the availability of the window of a trigger that must hold for so many seconds."""
+        empty = np.empty(0)
+        times = np.unique(np.concatenate([empty, *(each.times for each in self.services)]))
+        if not len(times):
+            return AttendanceCourse(empty, empty, empty, empty)
+        shares = np.array([each.at(times, hold) for each in self.services])
+        known = ~np.isnan(shares)
+        filled, count = np.where(known, shares, 0.0), len(self.services)
+        low, some = filled.sum(axis=0) / count, known.sum(axis=0)
+        values = filled.sum(axis=0) / np.maximum(some, 1)
+        return AttendanceCourse(times, np.where(some > 0, values, math.nan), low, low + (count - some) / count)
+
+
+class AttendanceBook:
+    """Takes down the scrapes of `services`, or of all together where none is named."""
+
+    def __init__(self, services: Iterable[str], usual: float, kept: float = KEPT_SECONDS) -> None:
+        """`usual`: the interval, where the scrapes do not tell; `kept`: seconds."""
+        self._services, self._usual, self._kept = tuple(services), usual, kept
+        self._seconds: dict[str, dict[int, ScrapedSecond]] = {name: {} for name in self._services or ("",)}
+
+    def add(self, scrapes: UpSamples) -> None:
+        """Those of the services that count."""
+        for name, seconds in self._seconds.items():
+            for each in (scrapes.of(name) if self._services else scrapes).by_second():
+                second = math.floor(each.time)
+                seconds[second] = each.and_also(seconds[second]) if second in seconds else each
+
+    def at(self, now: float) -> Attendance:
+        """What is known; what is older than is kept is forgotten."""
+        for seconds in self._seconds.values():
+            for second in [second for second in seconds if second <= now - self._kept]:
+                del seconds[second]
+        return Attendance(tuple(self._service(seconds) for seconds in self._seconds.values()))
+
+    def _service(self, seconds: Mapping[int, ScrapedSecond]) -> ServiceScrapes:
+        rows = np.array([seconds[second] for second in sorted(seconds)], dtype=np.float64).reshape(-1, 4)
+        steps = rows[:, 3][rows[:, 3] <= max(LONGEST_INTERVAL, LATE_INTERVALS * self._usual)]
+        interval = float(np.median(steps)) if len(steps) else self._usual
+        return ServiceScrapes(rows[:, 0], rows[:, 1], rows[:, 2], interval)
