@@ -34,6 +34,7 @@ class Cause(StrEnum):
     UNIT = "unit missing"
     BUCKET = "bucket missing"
     SCATTER = "scatter unknown"
+    WINDOW = "window too short"
     CONTRADICTION = "contradiction"
     IMPOSSIBLE_VALUES = "impossible values"
     NO_BASELINE = "no baseline"
@@ -162,6 +163,11 @@ MEANINGS: dict[Cause, Meaning] = {
         "dispersion inconnue",
         "How much the values behind a mean differ from each other is unknown, so a difference may be chance.",
         "Declare `sum_of_squares`, or export the values as a histogram; if all values were equal so far, wait.",
+    ),
+    Cause.WINDOW: Meaning(
+        "fenêtre trop courte",
+        "The objective's window is shorter than what a report of this span can read one by one.",
+        "Report on a shorter span, scrape more often, or declare a longer window, in whole minutes or hours.",
     ),
     Cause.CONTRADICTION: Meaning(
         "compteurs contradictoires",

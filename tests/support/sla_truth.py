@@ -202,7 +202,8 @@ def rolling_ends(report: Report, objective: ObjectiveReport) -> list[float]:
     """The instants at which rolling windows are judged: every regular step that is a whole window after another."""
     step = _step(report)
     grid = np.arange(math.ceil(report.start / step) * step, report.end, step)
-    special = {report.start, report.end, report.end - 900, report.end - objective.window}
+    special = {report.start, report.end, report.start + objective.window, report.end - 900}
+    special |= {report.end - objective.window}
     special |= {report.end - 900 - objective.window, *(report.end - s for s in (3600, 21600, 86400, 259200))}
     special |= {bound for window in report.maintenance for bound in (window.start, window.end)}
     special |= set((np.arange(math.floor(report.start / 86400) * 86400 - 3600, report.end, 86400)).tolist())

@@ -18,6 +18,7 @@ from bascule.sla.assess import (
     spending,
     track,
     under,
+    unresolved,
     worst,
 )
 from bascule.sla.baseline import FILE as BASELINE_FILE
@@ -143,6 +144,7 @@ __all__ = [
     "standardised",
     "track",
     "under",
+    "unresolved",
     "worst",
 ]
 

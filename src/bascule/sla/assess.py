@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
@@ -210,6 +210,17 @@ def _outcome(known: Sequence[WindowFigure], enough: Sequence[WindowFigure]) -> S
         return SlaOutcome.FAIL
     untold = any(figure.cause is not None for figure in enough)
     return SlaOutcome.PASS if known and not untold else SlaOutcome.NO_DATA
+
+
+def unresolved(found: Assessment, whole: WindowFigure) -> Assessment:
+    """Of windows between which the pieces do not tell: one that is known may be breached, but none passes for all.
+
+    `whole`: the figure of the span.
+    """
+    if found.outcome is SlaOutcome.FAIL or whole.total <= 0:
+        return found
+    unknown = replace(whole, value=None, spent=None, cause=Cause.WINDOW)
+    return replace(found, outcome=SlaOutcome.NO_DATA, deciding=unknown)
 
 
 def _standing(goal: Goal, recent: Sequence[WindowFigure], rules: Rules) -> SlaState:

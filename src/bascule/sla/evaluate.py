@@ -16,14 +16,14 @@ import numpy as np
 
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
-from bascule.sla.assess import Events, Rules, assess, budget, chart, moments, spending, track, worst
+from bascule.sla.assess import Events, Rules, assess, budget, chart, moments, spending, track, unresolved, worst
 from bascule.sla.baseline import Baseline, freeze
 from bascule.sla.compare import comparisons
 from bascule.sla.data import Data, excluded_pieces
 from bascule.sla.gain import gain_of
 from bascule.sla.journal import JournalSpan, declared, read_journal
 from bascule.sla.measured import Measured, ObjectivePart, measured
-from bascule.sla.pieces import cut, duration
+from bascule.sla.pieces import Pieces, cut, duration
 from bascule.sla.report import (
     Assessment,
     Change,
@@ -112,7 +112,8 @@ def read_data(
     planned = _overlapping((*declared(spec), *journal.maintenance), start, end)
     interval = interval_of(prometheus, start, end, spec.stack.scrape.interval)
     calendar = Calendar(ZoneInfo(spec.metadata.timezone))
-    pieces = cut(start, end, interval, _cuts(slos, planned, calendar, start, end))
+    rolling = [slo.window for slo in slos if slo.window_kind == "rolling"]
+    pieces = cut(start, end, interval, _cuts(slos, planned, calendar, start, end), rolling)
     uptime = read_uptime(prometheus, spec, pieces)
     rules = {str(rule.selector): rule for rule in growth_rules(spec)}
     data = Data(prometheus, spec, pieces, calendar, uptime, excluded_pieces(pieces, planned), interval, rules)
@@ -157,7 +158,7 @@ def _cuts(
     for slo in slos:
         yield end - slo.spec.slas.states.recovery
         if slo.window_kind == "rolling":
-            yield from (end - slo.window, end - slo.spec.slas.states.recovery - slo.window)
+            yield from (start + slo.window, end - slo.window, end - slo.spec.slas.states.recovery - slo.window)
         else:
             yield from calendar.edges(slo.window_kind, start, end)
     for window in planned:
@@ -189,7 +190,7 @@ def _objective(one: Measured[Slo], baseline: Baseline | None, previous: float | 
         covered=covered,
         wanted=wanted,
         source=one.source,
-        notes=(*_recovers_slowly(slo), *one.notes()),
+        notes=(*_recovers_slowly(slo), *_too_short(data.pieces, slo), *one.notes()),
     )
 
 
@@ -201,9 +202,16 @@ def _assess(data: Data, slo: Slo, goal: Goal, events: Events, least: float, appl
     endings = [ending(slo.window_kind, slo.window, pieces, data.calendar, at) for at in recent or [pieces.end]]
     windows = judged(slo.window_kind, slo.window, pieces, data.calendar)
     found = assess(goal, events, windows, endings, Rules(states.warning, states.recovery, least))
+    if not _tells(pieces, slo):
+        found = unresolved(found, events.over(goal, pieces.start, pieces.end))
     if applies:
         return found
     return replace(found, outcome=SlaOutcome.NOT_APPLICABLE, standing=SlaState.NOT_APPLICABLE)
+
+
+def _tells(pieces: Pieces, slo: Slo) -> bool:
+    """Whether the windows of the whole span can be told apart, or there is but one."""
+    return slo.window_kind != "rolling" or pieces.end - pieces.start <= slo.window or pieces.tell(slo.window)
 
 
 def _part(data: Data, slo: Slo, part: ObjectivePart) -> PartReport:
@@ -258,6 +266,11 @@ def _recovers_slowly(slo: Slo) -> Iterator[Note]:
     if slo.window_kind == "rolling" and slo.window > 86400:
         recovery = slo.spec.slas.states.recovery
         yield Note("slow_recovery", {"seconds": f"{slo.window:g}", "recovery": f"{recovery:g}"})
+
+
+def _too_short(pieces: Pieces, slo: Slo) -> Iterator[Note]:
+    if not _tells(pieces, slo):
+        yield Note("window_too_short", {"window": f"{slo.window:g}", "step": f"{pieces.step:g}"})
 
 
 def _notes(data: Data, journal: JournalSpan) -> Iterator[Note]:

@@ -6,7 +6,7 @@ Counters are read at these edges, so any window between two edges is a plain dif
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Final
@@ -21,6 +21,8 @@ Key = frozenset[tuple[str, str]]
 
 _STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _MOST_PIECES: Final = 750
+_MOST_FOR_WINDOWS: Final = 10_000  # pieces, where an objective's windows need shorter ones
+_LEAST_IN_WINDOW: Final = 4  # pieces, so that a window ends at most a quarter of it after the one before
 _FEWEST_SAMPLES: Final = 5  # in a piece, so that a missing one can be told from a late one
 _MILLISECOND: Final = 0.001
 _FIRST_PIECES: Final = 30  # read at once, while it is not known how many series there are
@@ -64,6 +66,10 @@ class Pieces:
         """The pieces of a window whose bounds are edges."""
         return slice(self.index(start), self.index(end))
 
+    def tell(self, window: float) -> bool:
+        """Whether every window of this length that ends at a regular edge begins at one, and there are enough."""
+        return _tells(self.step, window)
+
     def runs(self) -> Iterator[tuple[int, int]]:
         """(first, last + 1) of each run of regular pieces, and of each irregular piece alone."""
         regular = np.abs(self.lengths - self.step) < _MILLISECOND
@@ -76,18 +82,33 @@ class Pieces:
             first = last
 
 
-def cut(start: float, end: float, interval: float, also: Iterable[float] = ()) -> Pieces:
-    """Cut a span into regular pieces on the clock, and at `also`. `interval`: seconds between samples."""
-    step = _step(end - start, interval)
+def cut(start: float, end: float, interval: float, also: Iterable[float] = (), windows: Iterable[float] = ()) -> Pieces:
+    """Cut a span into regular pieces on the clock, and at `also`. `interval`: seconds between samples.
+
+    `windows`: lengths of rolling windows; the pieces are as short as most of them need, within reason.
+    """
+    step = _step(end - start, interval, [window for window in windows if window < end - start])
     grid = np.arange(np.ceil(start / step), np.ceil(end / step)) * step
     inside = [time for time in (*grid, *also) if start < time < end]
     edges = np.unique(np.round([start, *inside, end], 3))
     return Pieces(edges, step)
 
 
-def _step(span: float, interval: float) -> float:
-    shortest = max(span / _MOST_PIECES, interval * _FEWEST_SAMPLES)
-    return float(next((step for step in _STEPS if step >= shortest), _STEPS[-1]))
+def _step(span: float, interval: float, windows: Collection[float]) -> float:
+    shortest = interval * _FEWEST_SAMPLES
+    usual = _first_from(max(span / _MOST_PIECES, shortest))
+    finest = _first_from(max(span / _MOST_FOR_WINDOWS, shortest))
+    steps = [step for step in _STEPS if finest <= step <= usual]
+    return float(max(steps, key=lambda step: (sum(_tells(step, window) for window in windows), step)))
+
+
+def _first_from(least: float) -> float:
+    return next((step for step in _STEPS if step >= least), _STEPS[-1])
+
+
+def _tells(step: float, window: float) -> bool:
+    pieces = window / step
+    return pieces >= _LEAST_IN_WINDOW and abs(pieces - round(pieces)) < _MILLISECOND
 
 
 def read(

@@ -2,7 +2,7 @@
 
 from bascule.slo.burn import BURN_SECONDS, Tier
 from bascule.slo.goal import EXACT, Goal, SloKind
-from bascule.slo.headline import Headline, headline, unknown
+from bascule.slo.headline import ENOUGH, Headline, headline, unknown
 from bascule.slo.recorded import RecordedWindow, recorded
 from bascule.slo.resolve import all_of, resolve
 from bascule.slo.slo import (
@@ -20,6 +20,7 @@ __all__ = [
     "LEAST_SCRAPES",
     "LEAST_WINDOW",
     "BURN_SECONDS",
+    "ENOUGH",
     "EXACT",
     "AvailabilitySlo",
     "EventSlo",

@@ -18,6 +18,7 @@ from bascule.generate.prometheus.rule_groups import rule_files, rule_groups
 from bascule.generate.prometheus.rules import Recording
 from bascule.generate.prometheus.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
 from bascule.spec import Spec, built_in_text, load, parse
+from bascule.spec.quantities import parse_duration
 
 RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"
 SOURCE_ALERTS = {
@@ -164,6 +165,18 @@ def test_only_groups_that_page_within_a_minute_are_evaluated_with_the_scrapes(sp
         soon = [alert.name for alert in group.alerts if alert.hold < 60 and Severity.of(alert.labels["severity"]).pages]
         if group.interval != SLA_INTERVAL_SECONDS:  # what counts over a month needs no more
             assert bool(soon) == (group.interval is None), group.name
+
+
+@pytest.mark.parametrize("window", ["5m", "30m", "1h", "1d"])
+def test_a_breach_can_be_told_of_any_window(window: str) -> None:
+    """A window never holds more minutes than it has, and a missed one hides no breach."""
+    text = (
+        HEAD
+        + f"versions: {{baseline: v1, candidate: v2}}\nslas: {{availability: {{objective: 99%, window: {window}}}}}\n"
+    )
+    [breach] = [each.expr for each in alerts(parse(text)) if each.name == Alert.SLA_BREACHED]
+    [wanted] = re.findall(r"count_over_time\(.*?\]\) >= ([\d.]+)", breach)
+    assert float(wanted) < parse_duration(window) / 60
 
 
 def test_a_rollback_for_availability_looks_back_over_four_evaluations() -> None:

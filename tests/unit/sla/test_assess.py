@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from bascule.buckets import quantile
 from bascule.sla import (
+    Calendar,
     EventGroup,
     Events,
     GrowthCounts,
@@ -23,9 +25,11 @@ from bascule.sla import (
     budget,
     cut,
     is_breached,
+    judged,
     moments,
     silent_seconds,
     under,
+    unresolved,
     worst,
 )
 from bascule.slo import Goal, SloKind
@@ -48,6 +52,31 @@ def events(bad, total=1000.0, pieces=PIECES):
 
 def of(promise, happened, windows=((0, 36000),), endings=((0, 36000),), rules=RULES):
     return assess(promise, happened, windows, endings, rules)
+
+
+def short_windows(span, window, interval, bad_at):
+    """An assessment of rolling windows, in a span with ten bad minutes."""
+    pieces = cut(0, span, interval, [span - window, window], [window])
+    bad = (pieces.edges[1:] > bad_at) & (pieces.edges[:-1] < bad_at + 600)
+    happened = events(np.where(bad, 500.0, 0.0), pieces=pieces)
+    windows = judged("rolling", window, pieces, Calendar(ZoneInfo("UTC")))
+    return pieces, happened, of(ERRORS, happened, windows, [(span - window, span)])
+
+
+def test_a_breach_long_before_the_last_short_window_is_found():
+    _, _, found = short_windows(30 * 86400, 1800, 15, bad_at=10 * 86400)
+    assert found.outcome is SlaOutcome.FAIL
+    assert 10 * 86400 < found.deciding.end < 10 * 86400 + 4000
+
+
+@pytest.mark.parametrize(("bad_at", "outcome"), [(10 * 86400, SlaOutcome.NO_DATA), (30 * 86400 - 300, SlaOutcome.FAIL)])
+def test_last_windows_alone_are_never_a_pass(bad_at, outcome):
+    """Windows of five minutes in a month are shorter than what it is read in."""
+    pieces, happened, found = short_windows(30 * 86400, 300, 15, bad_at)
+    assert not pieces.tell(300)
+    told = unresolved(found, happened.over(ERRORS, 0, 30 * 86400))
+    assert told.outcome is outcome
+    assert (told.deciding.cause is Cause.WINDOW) == (outcome is SlaOutcome.NO_DATA)
 
 
 def test_numerators_and_denominators_are_summed_never_ratios_averaged():

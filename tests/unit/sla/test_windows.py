@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +47,34 @@ def test_rolling_windows_are_whole_windows_inside_the_span():
     found = judged("rolling", 24 * HOUR, pieces, Calendar(PARIS))
     assert {end - start for start, end in found} == {24 * HOUR}
     assert (found[0][0], found[-1][1]) == (0, 72 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("window", "days", "interval"),
+    [(0.5, 30, 15), (1.5, 30, 15), (0.25, 3, 5), (7.5, 30, 60), (25, 60, 60), (5 / 60, 1, 1), (24, 90, 60)],
+)
+def test_windows_off_the_usual_grid_are_judged_over_the_whole_span(window, days, interval):
+    """A window ends in each of its quarters, at least, from the first to the last."""
+    start, length = 1_700_000_123.0, window * HOUR
+    end = start + days * 24 * HOUR
+    pieces = cut(start, end, interval, [start + length, end - length], [length, 400 * 24 * HOUR])
+    found = judged("rolling", length, pieces, Calendar(PARIS))
+    assert {round(end - begin, 3) for begin, end in found} == {round(length, 3)}
+    assert (found[0][0], found[-1][1]) == (start, end)
+    assert max(np.diff([end for _, end in found])) <= length / 4
+    assert pieces.tell(length)
+
+
+@pytest.mark.parametrize(("window", "days", "interval"), [(5 * 60, 30, 15), (30 * 60, 30, 120), (37.0, 1, 1)])
+def test_windows_that_the_pieces_cannot_tell_apart_are_known(window, days, interval):
+    pieces = cut(0, days * 24 * HOUR, interval, (), [window])
+    assert not pieces.tell(window)
+    assert len(pieces) <= 10_000
+
+
+def test_the_pieces_are_as_long_as_the_windows_allow():
+    assert cut(0, 30 * 24 * HOUR, 15, (), [24 * HOUR]).step == HOUR
+    assert cut(0, 30 * 24 * HOUR, 15, (), [24 * HOUR, HOUR / 2]).step == 300
 
 
 def test_a_calendar_window_ends_with_what_there_is_of_it():

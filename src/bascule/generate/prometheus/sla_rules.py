@@ -15,7 +15,7 @@ from bascule.alerts.figures import value_in, written
 from bascule.conventions import Alert, Recorded
 from bascule.generate.prometheus.rules import Recording
 from bascule.promql import EXCESS, EXCESS_EVENTS, hourly_events
-from bascule.slo import AvailabilitySlo, EventSlo, Slo, Tier
+from bascule.slo import ENOUGH, AvailabilitySlo, EventSlo, Slo, Tier
 from bascule.spec import Spec
 from bascule.spec.growth import growth_rules
 from bascule.spec.quantities import format_duration, parse_duration
@@ -103,8 +103,9 @@ def sla_alerts(spec: Spec) -> Iterator[Alerting]:
 
 
 def _known_well(each: Slo) -> str:
-    """A 24th of the window, and at least an hour, is covered by data; and enough happened in it."""
-    minutes = max(each.window / 24, 3600) / 60
+    """A 24th of the window and at least an hour, or nearly all of a shorter one, is covered by data; and enough
+    happened in it."""
+    minutes = min(max(each.window / 24, 3600), ENOUGH * each.window) / 60
     series, span = f'{Recorded.SLA_ALL}{{sla="{each.name}"}}', format_duration(each.window)
     covered = f"and\ncount_over_time({series}[{span}]) >= {minutes:g}"
     if not each.least_events:

@@ -217,8 +217,8 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback, unse
 class TriggerCourse:
     """A trigger's measure over time, (n,) each: its bound `holds` for certain, or `may_hold` whatever is not known.
 
-    `counts_for`: how many seconds the last value is one of now. `slack`: seconds by which scrapes come early. `reach`: the
-    highest value that the buckets of both versions tell.
+    `counts_for`: how many seconds the last value is one of now. `slack`: seconds by which scrapes come early. `reach`:
+    the highest value that the buckets of both versions tell.
     """
 
     times: Floats

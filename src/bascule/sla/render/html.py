@@ -250,6 +250,8 @@ class View:
         if "seconds" in values:
             values["window"] = self.numbers.lasting(float(values["seconds"]))
             values["recovery"] = self.numbers.lasting(float(values["recovery"]))
+        if note.key == "window_too_short":
+            values = {name: self.numbers.lasting(float(value)) for name, value in values.items()}
         if note.key == "share":
             values["candidate"] = self.report.candidate
             values["segment"] = self.t("all_segments") if values["segment"] == TOTAL_SEGMENT else values["segment"]
