@@ -32,7 +32,7 @@ from bascule.discover import CheckedExpression
 from bascule.errors import Unreachable, UsageError
 from bascule.generate.prometheus.prometheus_config import scrape_configs
 from bascule.generate.prometheus.rule_groups import rule_groups
-from bascule.judge import Fired
+from bascule.judge import Backtest, Fired
 from bascule.processes.command import FinishedCommand
 from bascule.prometheus import Prometheus, Sample, Target
 from bascule.sla import SlaOutcome
@@ -345,8 +345,8 @@ def test_one_job_or_log_source_without_data_is_not_as_fresh_as_the_others(monkey
     assert (found.state, f"no data for {label} {lost}" in found.why) == (ItemState.FAILED, True)
 
 
-def replaying(monkeypatch, *fired, unseen=(), problems=(), compared=3000.0):
-    result = SimpleNamespace(fired=fired, unseen=unseen, problems=problems, compared=compared)
+def replaying(monkeypatch, *fired, unseen=(), refused=(), compared=3000.0, sources=("judge", "ServiceDown")):
+    result = Backtest(0.0, 3600.0, fired, sources, problems=refused, compared=compared, unseen=unseen, refused=refused)
     monkeypatch.setattr("bascule.checklist.items.sensitivity.backtest", lambda *a, **k: result)
 
 
@@ -390,7 +390,9 @@ def test_a_replay_that_covers_nothing_or_not_every_rule_cannot_be_checked(monkey
     assert outcome("sensitivity", looked()).state is ItemState.CANNOT
     replaying(monkeypatch, compared=12.0)
     assert "for 12 s; a minute is needed" in outcome("sensitivity", looked()).why
-    replaying(monkeypatch, problems=("ServiceDown was not replayed: it is refused",))
+    replaying(monkeypatch, sources=("judge",))
+    assert outcome("sensitivity", looked()).why == "none of the rules has series here"
+    replaying(monkeypatch, refused=("ServiceDown was not replayed: it is refused",))
     found = outcome("sensitivity", looked())
     assert (found.state, "was not replayed" in found.why) == (ItemState.CANNOT, True)
     assert outcome("sensitivity", looked(history=0)).state is ItemState.CANNOT

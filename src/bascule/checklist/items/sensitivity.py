@@ -48,11 +48,14 @@ def sensitivity(looked: Looked) -> ItemOutcome:
     evidence = [
         ItemEvidence(asked, f"{len(false)} false alarms"),
         ItemEvidence("both versions compared", times.lasting(replayed.compared)),
+        *(ItemEvidence("could not fire", why) for why in replayed.problems if why not in replayed.refused),
     ]
     if false:
         return failed("; ".join(f"{each.by} would have fired" for each in false), *evidence)
-    if replayed.problems:
-        return cannot("; ".join(first_of(replayed.problems)), *evidence)
+    if replayed.refused:
+        return cannot("; ".join(first_of(replayed.refused)), *evidence)
+    if len(replayed.sources) < 2:  # the judge is one of them
+        return cannot("none of the rules has series here", *evidence)
     if replayed.compared < LEAST_SECONDS:
         compared = times.lasting(replayed.compared)
         return cannot(f"the judge could compare both versions for {compared}; a minute is needed", *evidence)

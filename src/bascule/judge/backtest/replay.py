@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bascule import conventions as names
-from bascule.judge.backtest.rules import Fired, Unreplayable, alerting, fired_by_rule, running_rules
+from bascule.judge.backtest.rules import Fired, NothingToRead, Unreplayable, alerting, fired_by_rule, running_rules
 from bascule.judge.backtest.suggest import Suggestion, suggest
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.sampling.plan import PlanStep, read_plan
@@ -40,7 +40,8 @@ class Backtest:
     """All that fired, in order of time; per source, false alarms an hour and delays of declared incidents.
 
     `compared`: seconds in which the judge had both versions (at 100 %: the candidate) to weigh; where they are none,
-    `unseen` says why, and that nothing fired means nothing. `problems`: rules that could not be replayed, and why.
+    `unseen` says why, and that nothing fired means nothing. `problems`: rules that could not be replayed, and why;
+    `refused`: those of them that have series here, and might have fired.
     """
 
     start: float
@@ -53,6 +54,7 @@ class Backtest:
     suggestions: tuple[Suggestion, ...] = field(default=())
     compared: float = 0.0
     unseen: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     def by(self, source: str) -> list[Fired]:
         """What one source raised: the judge, or a rule by its name."""
@@ -89,7 +91,7 @@ def backtest(
 ) -> Backtest:
     """Replay start to end, Unix seconds. `rules`: as in rule files; by default those that Prometheus runs."""
     watches = replay(spec, prometheus, start, end)
-    fired, sources, problems = _replay_rules(
+    fired, sources, problems, refused = _replay_rules(
         prometheus, running_rules(prometheus) if rules is None else rules, start, end, spec.stack.scrape.evaluation
     )
     fired += [_fired(alarm) for watch in watches for alarm in (*watch.engine.ended, *watch.engine.standing.values())]
@@ -105,23 +107,24 @@ def backtest(
         tuple(suggest([watch.engine for watch in watches])),
         sum(watch.engine.compared for watch in watches),
         _unseen(spec, watches),
+        tuple(refused),
     )
 
 
 def _replay_rules(
     prometheus: Prometheus, rules: Iterable[Mapping[str, Any]], start: float, end: float, step: float
-) -> tuple[list[Fired], list[str], list[str]]:
-    """What fired, the names of the rules that were replayed, and why others were not."""
+) -> tuple[list[Fired], list[str], list[str], list[str]]:
+    """What fired, the names of the rules that were replayed, why others were not, and why of those that have series."""
     fired: list[Fired] = []
     sources: dict[str, None] = {}
-    problems: dict[str, None] = {}
+    problems: dict[str, bool] = {}  # whether there is nothing to read
     for rule in alerting(rules):
         try:
             fired += fired_by_rule(prometheus, rule, start, end, step)
             sources[str(rule["alert"])] = None
         except Unreplayable as reason:
-            problems[f"{rule['alert']} was not replayed: {reason}"] = None
-    return fired, list(sources), list(problems)
+            problems[f"{rule['alert']} was not replayed: {reason}"] = isinstance(reason, NothingToRead)
+    return fired, list(sources), list(problems), [why for why, is_empty in problems.items() if not is_empty]
 
 
 # ---------------------------------------------------------------- the judge

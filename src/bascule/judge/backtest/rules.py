@@ -30,6 +30,10 @@ class Unreplayable(Exception):
     """Why a rule says nothing about the stretch."""
 
 
+class NothingToRead(Unreplayable):
+    """There is no series of what it reads: it could not have fired."""
+
+
 def running_rules(prometheus: Prometheus) -> list[dict[str, Any]]:
     """The alerting rules that Prometheus runs, in the shape of a rule file."""
     return [
@@ -67,7 +71,7 @@ def fired_by_rule(
     except QueryRejected as error:
         raise Unreplayable(error.what) from error
     if not series and (unknown := [name for name in metrics_of(str(rule["expr"])) if not _is_held(prometheus, name)]):
-        raise Unreplayable(f"this Prometheus holds no series of {', '.join(unknown)}")
+        raise NothingToRead(f"this Prometheus holds no series of {', '.join(unknown)}")
     wait, keep = parse_duration(rule.get("for", 0.0)), parse_duration(rule.get("keep_firing_for", 0.0))
     return [
         Fired(rule["alert"], dict(one.labels), fired, ended)
