@@ -128,7 +128,7 @@ def _drill_staging(spec: Spec, inject: str, restore: str, out_dir: Path, as_json
     from bascule.scenarios.drills.staging import OwnFault, drill_staging
 
     with stopping() as stop, alone_in(out_dir, _quietly if as_json else say):
-        tried = [Tried(OwnFault(), [drill_staging(spec, inject, restore, stop, out_dir)])]
+        tried = [Tried(OwnFault(spec), [drill_staging(spec, inject, restore, stop, out_dir)])]
         shown.write(tried, out_dir)
     return _show(tried, as_json)
 

@@ -34,9 +34,10 @@ class HeardNotice:
         """The first of the alerts that the notice is about; empty for none."""
         return next((alert for alert in alerts if alert in f"{self.subject}\n{self.text}"), "")
 
-    def firing(self, alerts: Sequence[str]) -> dict[int, str]:
-        """Those of the alerts that it says fire, by the numbers of their incidents."""
-        return {int(number): alert for number, alert in _FIRING.findall(self.text) if alert in alerts}
+    @property
+    def firing(self) -> dict[int, str]:
+        """The alerts that it says fire, by the numbers of their incidents."""
+        return {int(number): alert for number, alert in _FIRING.findall(self.text)}
 
 
 @dataclass

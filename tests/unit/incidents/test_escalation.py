@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.delivery import Delivery, Message, Result
@@ -31,6 +37,15 @@ STEPS = {
 }
 
 
+class Heard(NamedTuple):
+    """What reached a receiver. `situation`: its number, as the message's key has it."""
+
+    name: str
+    situation: str
+    kind: str
+    text: str
+
+
 class House:
     """A journal, an escalator and receivers that write down what reached them, on a clock of its own."""
 
@@ -41,6 +56,7 @@ class House:
         self.broken: set[str] = set()
         self.keys: set[str] = set()
         self.texts: list[str] = []
+        self.heard: list[Heard] = []
         self.subjects: list[str] = []
         self.owed: list[tuple[str, Message]] = []
         self.delivered: dict[str, Delivery] = {}
@@ -81,6 +97,8 @@ class House:
     def deliver(self, name, message):
         self.told.append((self.now / MINUTE, name, message.subject.split("] ")[1].split(":")[0]))
         self.texts.append(message.text)
+        notice = message.key.removeprefix(f"{self.spec.metadata.name}-{self.store.identity}-")
+        self.heard.append(Heard(name, *notice.split(":")[:2], message.text))
         self.subjects.append(message.subject)
         done = Delivery(message.key, name, "webhook", message.subject, Result.DELIVERED, 1, "", self.now, self.now)
         self.escalator.heard(done)
@@ -822,3 +840,91 @@ def test_a_notice_that_arrived_as_the_journal_was_killed_is_known_to_have_arrive
     house.open()
     assert [notice.outcome for notice in house.store.notices()] == ["delivered"]
     assert len(house.told) == 1
+
+
+ENDS_AND_BEGINNINGS = ("step", "reopened", "resolved")
+
+
+class Notices(RuleBasedStateMachine):
+    """Alerts come and go, receivers break, the journal is restarted, at any moment. In the end everything works again:
+    then each receiver knows what is open, and has heard one end of all else that it was called for."""
+
+    def __init__(self):
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self.house = House(Path(self._folder.name))
+
+    @rule(alert=st.sampled_from("abc"), seconds=st.integers(0, 20))
+    def fires(self, alert, seconds):
+        self.house.fire(alert)
+        self.house.run(seconds)
+
+    @precondition(lambda self: self.house.begun)
+    @rule(data=st.data())
+    def ends(self, data):
+        self.house.end(data.draw(st.sampled_from(sorted(self.house.begun))))
+
+    @precondition(lambda self: self.house.store.open_incidents())
+    @rule(data=st.data())
+    def is_acknowledged(self, data):
+        numbers = [incident.id for incident in self.house.store.open_incidents()]
+        self.house.store.acknowledge(data.draw(st.sampled_from(numbers)), "ada", self.house.now)
+
+    @rule(name=st.sampled_from(LEVELS))
+    def breaks(self, name):
+        self.house.broken.add(name)
+
+    @rule(name=st.sampled_from(LEVELS))
+    def works_again(self, name):
+        self.house.mend(name)
+
+    @rule()
+    def is_restarted(self):
+        self.house.close()
+        self.house.open()
+
+    @rule(seconds=st.sampled_from([1, 5, 30, 400, 1000]))
+    def time_passes(self, seconds):
+        self.house.run(seconds, step=1 if seconds < 60 else 50)
+
+    @rule(days=st.integers(1, 3))
+    def is_stopped_for_days(self, days):
+        self.house.close()
+        self.house.now += days * 24 * HOUR
+        self.house.open()
+
+    def teardown(self):
+        for name in LEVELS:
+            self.house.mend(name)
+        self.house.run(130, step=5)
+        for incident in self.house.store.incidents():
+            self._check(incident)
+        self._check_ends()
+        self.house.close()
+        self._folder.cleanup()
+
+    def _check(self, incident):
+        """Whoever was called for its situation, which is open and nobody has acknowledged, was called for it."""
+        if incident.resolved is None and incident.acknowledged is None:
+            called = {heard.name for heard in self._about(incident.situation)}
+            assert called
+            lists = {heard.name for heard in self._about(incident.situation) if f"#{incident.id} " in heard.text}
+            assert lists == called
+
+    def _check_ends(self):
+        open_ones = {incident.situation for incident in self.house.store.open_incidents()}
+        for number in {int(heard.situation) for heard in self.house.heard}:
+            for name in LEVELS:
+                told = [heard.kind for heard in self._about(number) if heard.name == name]
+                told = [
+                    "end" if kind == "resolved" else "call" for kind in told if kind in ("step", "reopened", "resolved")
+                ]
+                assert ("end", "end") not in pairwise(told)
+                assert not told or (told[-1] == "end") == (number not in open_ones)
+
+    def _about(self, number):
+        return [heard for heard in self.house.heard if heard.situation == str(number)]
+
+
+TestNotices = Notices.TestCase
+TestNotices.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,6 +12,8 @@ import pytest
 import yaml
 from drilled import Nobody, Told, Watched, incident
 
+from bascule.api.models.journal import NoticeAnswer
+from bascule.api.models.others import DeliveryAnswer
 from bascule.errors import ProcessFailed, UsageError
 from bascule.scenarios import source_rules
 from bascule.scenarios.drills import once
@@ -19,10 +22,12 @@ from bascule.scenarios.drills.once import Drill, Force, drill
 from bascule.scenarios.drills.picture import picture
 from bascule.scenarios.drills.several import Tried, WantedDrills
 from bascule.scenarios.drills.shown import markdown
-from bascule.scenarios.drills.staging import OwnFault, drill_staging
+from bascule.scenarios.drills.staging import Journal, OwnFault, drill_staging
 from bascule.scenarios.faults import all_faults, fault_named
 from bascule.scenarios.receiver import HeardNotice
 from bascule.spec import built_in_text, load
+from bascule.spec.model import Notify
+from bascule.spec.receivers import Receiver, Webhook
 
 
 def test_every_fault_declares_its_class_its_bound_and_what_finds_it():
@@ -172,7 +177,118 @@ def test_the_restoring_command_of_a_staging_drill_runs_though_the_breaking_one_f
     with pytest.raises(ProcessFailed, match="--inject 'false' ended with status 1"):
         drill_staging(load("supersmartmatch"), "false", f"touch {restored}", threading.Event(), tmp_path)
     assert restored.exists()
-    assert OwnFault().is_found_by("AnythingThatPages")
+    assert OwnFault(load("supersmartmatch")).is_found_by("AnythingThatPages")
+
+
+class Called:
+    """The API of a journal that has told its receiver of some incidents, each by a notice of its own."""
+
+    def __init__(self, house, *told, kind="step"):
+        self._house, self._told, self._kind = house, told, kind
+
+    def notices(self):
+        return [
+            NoticeAnswer(
+                key=f"{i.situation}:{self._kind}",
+                situation=i.situation,
+                step=0,
+                kind=self._kind,
+                receiver="ops",
+                at=self._house.at(i) + 1,
+                outcome="delivered",
+            )
+            for i in self._told
+        ]
+
+    def deliveries(self):
+        words = {"receiver": "ops", "subject": "[shop] CRITICAL", "result": "delivered", "attempts": 1}
+        return [DeliveryAnswer(key=f"shop-1-{n.key}", started=n.at, ended=n.at, **words) for n in self.notices()]
+
+
+class Staging(Watched):
+    """A staging with one receiver. `at`: when it took an incident in."""
+
+    spec = load("supersmartmatch").model_copy(
+        update={"notify": Notify(receivers={"ops": Receiver(webhook=Webhook(url="http://127.0.0.1:1/"))})}
+    )
+
+    @staticmethod
+    def at(incident):
+        return incident.received.timestamp()
+
+
+def own_drill(house, *new, told=(), kind="step", monkeypatch):
+    """A drill of a staging at whose injection these incidents come, and its receiver is called for some."""
+    monkeypatch.setattr(once, "AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(once, "PATIENCE_SECONDS", -OwnFault.bound + 0.3)
+    house.wait_for = lambda *_: True
+    fault = OwnFault(house.spec)
+
+    def inject():
+        house.known += new
+        house.journal = Called(house, *told, kind=kind)
+        return time.time()
+
+    house.journal = Called(house)
+    return drill(house, Journal(house, fault), fault, Force(inject, lambda: None))
+
+
+def about(number, alert, after=1.0, cause="service redis", **more):
+    return incident(number, alert, after, **more).model_copy(update={"cause": cause, "situation": number})
+
+
+def test_a_staging_drill_is_found_by_a_call_about_what_began_after_its_injection(monkeypatch):
+    new = about(2, "ServiceDown")
+    found = own_drill(Staging(verdicts=["hold"]), new, told=[new], monkeypatch=monkeypatch)
+    assert found.delivered_alert == "ServiceDown"
+    assert 0 <= found.delivered < 10
+
+
+@pytest.mark.parametrize(
+    ("cause", "after", "kind"),
+    [
+        ("service redis", -60.0, "reminder"),  # it was open before
+        ("service billing", 1.0, "step"),  # somebody else's service
+        ("alert OrdersStuck", 1.0, "step"),  # somebody else's rule
+        ("monitoring", 1.0, "step"),
+        ("service redis", 1.0, "resolved"),
+        ("service redis", 1.0, "acknowledged"),
+    ],
+)
+def test_a_staging_drill_is_found_by_nothing_else(monkeypatch, cause, after, kind):
+    house = Staging(verdicts=["hold"])
+    other = about(1, "ServiceDown", after, cause)
+    if after < 0:
+        house.known.append(other)
+    new = () if after < 0 else (other,)
+    found = own_drill(house, *new, told=[other], kind=kind, monkeypatch=monkeypatch)
+    assert found.delivered is None
+
+
+def test_a_call_of_before_finds_no_staging_fault_though_its_incident_began_again_after_the_injection(monkeypatch):
+    again = about(1, "ServiceDown", after=-60.0)
+    house = Staging(verdicts=["hold"])
+    new = again.model_copy(update={"reopened": again.received + timedelta(seconds=90)})
+    assert own_drill(house, new, told=[again], monkeypatch=monkeypatch).delivered is None
+
+
+def test_an_incident_that_calls_nobody_finds_no_staging_fault(monkeypatch):
+    info = about(1, "GateUnmet", severity="gate")
+    assert own_drill(Staging(verdicts=["hold"]), info, told=[info], monkeypatch=monkeypatch).delivered is None
+
+
+def test_a_staging_without_receivers_is_held_to_the_incidents_of_its_own_services(monkeypatch):
+    class Silent(Staging):
+        spec = load("supersmartmatch")
+
+    other, own = about(1, "ServiceDown", cause="service billing"), about(2, "RedisDown")
+    assert own_drill(Silent(verdicts=["hold"]), other, monkeypatch=monkeypatch).delivered is None
+    assert own_drill(Silent(verdicts=["hold"]), other, own, monkeypatch=monkeypatch).delivered_alert == "RedisDown"
+
+
+def test_a_scrape_that_the_reload_breaks_off_may_report_a_lost_target_as_down():
+    new = [incident(1, "TargetLost", after=60.0), incident(2, "ServiceDown", after=60.0)]
+    assert found_with(turning("hold", "no_data"), *new, fault="target-lost").unexpected == []
 
 
 def test_the_source_documents_rules_stand_beside_ours_word_for_word():

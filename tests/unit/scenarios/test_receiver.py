@@ -25,6 +25,6 @@ def test_a_notice_of_the_journal_tells_which_of_its_incidents_fire():
     notice = Notice("key", 1, 0, NoticeKind.GREW, "on-call", 10.0)
     message = Composer(load("supersmartmatch"), "j").compose(Situation.of(incidents), notice, 10.0)
     heard = HeardNotice(10.0, message.subject, message.text, message.severity, "firing")
-    assert heard.firing(["ServiceDown", "CandidateWorse", "V2ErrorSpike"]) == {2: "CandidateWorse", 3: "V2ErrorSpike"}
+    assert heard.firing == {2: "CandidateWorse", 3: "V2ErrorSpike", 4: "SlaAtRisk"}
     assert heard.in_short.startswith(f"{message.subject} (#")
     assert heard.in_short.endswith("firing: more words)")

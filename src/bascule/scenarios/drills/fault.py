@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from bascule.api.models.journal import IncidentAnswer
 from bascule.conventions import NO_DATA_CAUSE, SHARE_OFF_PLAN, SIGNAL_LOG_EVIDENCE, SIGNAL_THRESHOLD, Recorded
 from bascule.scenarios.drills.information import Shift
 from bascule.scenarios.house import House
@@ -87,6 +88,10 @@ class Declared:
 
     def is_found_by(self, alert: str) -> bool:
         return alert in self.expects or (not self.expects and self.kind is not FaultClass.QUIET)
+
+    def may_cause(self, incident: IncidentAnswer) -> bool:
+        """Whether it can have set the incident off. All that a house of its own has, by what was broken there."""
+        return True
 
     def excludes(self, other: Declared) -> bool:
         """Whether the two must not be in at the same time."""

@@ -68,30 +68,35 @@ def in_lab(house: House, fault: Fault) -> Force:
     return Force(lambda: fault.inject(house), lambda: fault.remove(house))
 
 
+def began(incident: IncidentAnswer) -> float:
+    """When the journal took it in, or it last began again; Unix seconds."""
+    return (incident.reopened or incident.received).timestamp()
+
+
 @dataclass(frozen=True)
 class Before:
     """What fired before the fault, or waited to: nothing of it was found by the drill. `at`: Unix seconds."""
 
+    fault: Declared
     at: float
     firing: frozenset[int]  # incidents
     waiting: Sequence[Mapping[str, str]]  # labels of alerts whose rules hold, but not for long enough yet
 
     @classmethod
-    def now(cls, house: Watched) -> Before:
+    def now(cls, house: Watched, fault: Declared) -> Before:
         at = time.time()
         pending = house.prometheus.instant('ALERTS{alertstate="pending"}')
         own = ("__name__", "alertstate")
         waiting = [{name: value for name, value in each.labels.items() if name not in own} for each in pending]
-        return cls(at, frozenset(incident.id for incident in house.open_incidents()), waiting)
+        return cls(fault, at, frozenset(incident.id for incident in house.open_incidents()), waiting)
 
     def new(self, incidents: Sequence[IncidentAnswer]) -> list[IncidentAnswer]:
-        """Those of the incidents that came since."""
-        return [each for each in incidents if self._is_new(each)]
+        """Those of the incidents that came since, and that the fault may have caused."""
+        return [each for each in incidents if self._is_new(each) and self.fault.may_cause(each)]
 
     def _is_new(self, incident: IncidentAnswer) -> bool:
-        began = (incident.reopened or incident.received).timestamp()
         has_waited = any(labels.items() <= incident.labels.items() for labels in self.waiting)
-        return began >= self.at and incident.id not in self.firing and not has_waited
+        return began(incident) >= self.at and incident.id not in self.firing and not has_waited
 
 
 def drill(
@@ -107,7 +112,7 @@ def drill(
     `beside`: the faults that are tried at the same time; it grows as others begin.
     """
     found = Drill(fault.key)
-    before = Before.now(house)
+    before = Before.now(house, fault)
     with _in_force(house, fault, force, found):
         if fault.kind is FaultClass.QUIET:
             house.wait(fault.lasts)
@@ -152,17 +157,16 @@ def _find(house: Watched, receiver: Hearing, fault: Declared, found: Drill, befo
 
 
 def _hear(house: Watched, receiver: Hearing, fault: Declared, found: Drill, before: Before) -> None:
-    for told in receiver.firing(found.injected):
+    """A command may take a while to break it: what is told meanwhile was told at once."""
+    for told in receiver.firing(before.at):
         if alert := _own(told, house, fault, before):
-            found.delivered, found.delivered_alert = round(told.at - found.injected, 2), alert
+            found.delivered, found.delivered_alert = round(max(0.0, told.at - found.injected), 2), alert
             return
 
 
 def _own(told: HeardNotice, house: Watched, fault: Declared, before: Before) -> str:
     """The alert by which a notice reports the fault; empty for none. It also lists what fired before, and has ended."""
-    if not fault.expects:
-        return told.subject
-    named = told.firing(fault.expects)
+    named = {number: alert for number, alert in told.firing.items() if fault.is_found_by(alert)}
     new = {incident.id for incident in before.new(house.incidents())} if named else ()
     return next((alert for number, alert in named.items() if number in new), "")
 

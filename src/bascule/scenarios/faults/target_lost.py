@@ -14,7 +14,7 @@ class TargetLost(HardFault):
     key = "target-lost"
     title = "V2 is no longer among Prometheus' targets"
     expects = ("TargetLost",)
-    also = (*HARM, "SignalNoData")
+    also = (*HARM, "SignalNoData", "ServiceDown")  # the reload breaks off a scrape under way, which stores `up` 0
     evidence = 'max(bascule_no_data_cause{cause=~"target lost"})'
 
     def inject(self, house: House) -> float:
