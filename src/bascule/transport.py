@@ -11,7 +11,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,9 +27,10 @@ from pydantic_core import from_json
 from bascule.conventions import OWN_AGENT
 from bascule.errors import QueryRejected, Unreachable, UsageError
 
-__all__ = ["MIB", "NO_CREDENTIALS", "Credentials", "Http", "HttpAnswer", "is_local", "parsed"]
+__all__ = ["MIB", "NO_CREDENTIALS", "Credentials", "Http", "HttpAnswer", "OneConnection", "Prove", "is_local", "parsed"]
 
 MIB = 1 << 20
+_LARGEST_FIRST = 64 << 10  # bytes of the first answer of a connection
 _SOON = 0.001  # seconds: a socket takes zero for "never wait"
 _SURROGATE = re.compile(rb"(?<!\\)((?:\\\\)*)\\(u[dD][89abABcdefCDEF][0-9a-fA-F]{2})")
 
@@ -109,12 +111,40 @@ class HttpAnswer:
         return parsed(self.body)
 
 
+class OneConnection:
+    """A connection over which nothing has gone yet. What is asked here and what follows go to the same listener."""
+
+    def __init__(self, host: str, port: int, stream: httpcore.NetworkStream) -> None:
+        origin = httpcore.Origin(b"http", host.encode(), port)
+        self._http = httpcore.HTTP11Connection(origin, stream)
+        self.named = (host, port)
+        peer: socket.socket = stream.get_extra_info("socket")
+        self.peer: tuple[str, int] = peer.getpeername()[:2]
+
+    def get(self, path: str, headers: Mapping[bytes | str, bytes | str]) -> HttpAnswer:
+        """Raises httpcore's errors, also where the connection does not go on after the answer."""
+        url = httpcore.URL(scheme="http", host=self.named[0], port=self.named[1], target=path)
+        body = bytearray()
+        with self._http.stream("GET", url, headers=headers) as response:
+            for piece in response.iter_stream():
+                body += piece
+                if len(body) > _LARGEST_FIRST:
+                    raise httpcore.RemoteProtocolError("its first answer is too large")
+        if not self._http.is_idle():
+            raise httpcore.RemoteProtocolError("it closed the connection after its first answer")
+        return HttpAnswer(response.status, httpx.Headers(response.headers), bytes(body))
+
+
+Prove = Callable[[OneConnection], None]  # raises a BasculeError for a listener that is not whom we mean
+
+
 class Http:
     """A client of one server, safe to share between threads; `name` and `fix` go into errors.
 
     `seconds` bounds an exchange from the look-up of the name to the last byte of the answer, `within` (seconds from
     now) all exchanges together, `largest` (bytes) the answer. Neither proxies nor passwords are taken from the
-    environment, and no redirect is followed.
+    environment, and no redirect is followed. `prove` sees each connection, before TLS, ahead of every request; there is
+    none with a `transport`, which takes the place of all connections.
     """
 
     def __init__(
@@ -128,6 +158,7 @@ class Http:
         within: float = math.inf,
         transport: httpx.BaseTransport | None = None,
         credentials: Credentials = NO_CREDENTIALS,
+        prove: Prove | None = None,
     ) -> None:
         self.name = name
         self.url = url.rstrip("/")
@@ -138,7 +169,7 @@ class Http:
         self._credentials = credentials
         self._client = httpx.Client(
             base_url=self.url,
-            transport=transport or _Transport(credentials.context()),
+            transport=transport or _Transport(credentials.context(), prove),
             trust_env=False,
             headers={"Accept-Encoding": "identity" if is_local(url) else "gzip", "User-Agent": OWN_AGENT},
         )
@@ -152,12 +183,22 @@ class Http:
         Raises Unreachable when no whole answer came in time, QueryRejected when it is too large, UsageError for a
         credential that cannot be read.
         """
+        with self._streamed(method, path, seconds, **content) as response:
+            return HttpAnswer(response.status_code, response.headers, self._body(response))
+
+    def first_line(self, path: str, start: str, **content: Any) -> str:
+        """The first line of a stream that begins with `start`, empty where there is none. Raises as `ask`."""
+        with self._streamed("GET", path, None, **content) as response:
+            return next((line for line in response.iter_lines() if line.startswith(start)), "")
+
+    @contextmanager
+    def _streamed(self, method: str, path: str, seconds: float | None, **content: Any) -> Iterator[httpx.Response]:
         content["headers"] = {**self._credentials.headers(), **(content.get("headers") or {})}
         limit = min(self.seconds if seconds is None else seconds, max(_SOON, self._until - time.monotonic()))
         before = _deadline.set(time.monotonic() + limit)
         try:
             with self._client.stream(method, path, timeout=limit, **content) as response:
-                return HttpAnswer(response.status_code, response.headers, self._body(response))
+                yield response
         except httpx.TimeoutException as error:
             raise self._away(f"no whole answer within {limit:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -205,14 +246,14 @@ def _plain(error: Exception) -> str:
 
 
 class _Transport(httpx.HTTPTransport):
-    def __init__(self, certificates: ssl.SSLContext) -> None:
+    def __init__(self, certificates: ssl.SSLContext, prove: Prove | None) -> None:
         super().__init__(verify=certificates, trust_env=False)
         self._pool = httpcore.ConnectionPool(
             ssl_context=certificates,
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,
-            network_backend=_Backend(),
+            network_backend=_Backend(prove),
         )
 
 
@@ -225,6 +266,9 @@ def _certificates() -> ssl.SSLContext:
 class _Backend(httpcore.SyncBackend):
     """Connections whose every wait ends at the deadline of the exchange that waits."""
 
+    def __init__(self, prove: Prove | None) -> None:
+        self._prove = prove
+
     def connect_tcp(
         self,
         host: str,
@@ -236,10 +280,19 @@ class _Backend(httpcore.SyncBackend):
         failure: Exception = httpcore.ConnectError(f"the name {host} has no address")
         for address in _addresses(host, port):
             try:
-                return _Stream(super().connect_tcp(address, port, _left(), local_address, socket_options))
+                stream = _Stream(super().connect_tcp(address, port, _left(), local_address, socket_options))
+                break
             except httpcore.ConnectError as error:
                 failure = error
-        raise failure
+        else:
+            raise failure
+        try:
+            if self._prove is not None:
+                self._prove(OneConnection(host, port, stream))
+        except BaseException:
+            stream.close()
+            raise
+        return stream
 
 
 class _Stream(httpcore.NetworkStream):

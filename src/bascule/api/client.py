@@ -28,12 +28,13 @@ from bascule.api.models.logs import Forget, Forgotten, Ingest, LogCounts, LogLin
 from bascule.api.models.moves import KeptComparison, MoveRequest, PhaseChange, PlanAnswer, PlanMove
 from bascule.api.models.others import DeliveryAnswer, Refusal, ReportAnswer, SendAgain
 from bascule.api.models.verdict import VerdictAnswer
+from bascule.api.proof import Prover
 from bascule.api.tokens import ELSEWHERE, FOLDER, OPERATOR, token_for
 from bascule.conventions import EntryKind
 from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, StoreFull, Unreachable, UsageError
 from bascule.several import Several, told
 from bascule.spec import Spec
-from bascule.transport import MIB, NO_CREDENTIALS, Credentials, Http, HttpAnswer
+from bascule.transport import MIB, NO_CREDENTIALS, Credentials, Http, HttpAnswer, Prove, is_local
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -48,6 +49,18 @@ def _entrance(spec: Spec, role: str) -> tuple[str, Credentials]:
     if ELSEWHERE not in os.environ:
         return spec.stack.url(role), NO_CREDENTIALS
     return spec.stack.page(role), spec.stack.credentials("roles")
+
+
+def proof_wanted(spec: Spec, role: str, url: str) -> Prove | None:
+    """What makes a listener show that it is the role, before a secret goes there. Over TLS its certificate does."""
+    if url.startswith("https:"):
+        return None
+    return Prover(role, Identity.of(spec), lambda: token_for(spec.stack.state), _permission(spec))
+
+
+def _permission(spec: Spec) -> str:
+    token = spec.stack.state.absolute() / FOLDER / OPERATOR
+    return f"run this as the user who runs the role, or set ${ELSEWHERE} to a file with the token (now: {token})"
 
 
 class RoleClient:
@@ -70,22 +83,30 @@ class RoleClient:
         self.spec = spec
         self.role = role
         fix = f"start it: bascule up, or bascule serve --role {role}"
+        self._is_beside = url is not None and is_local(url)  # with a token of its own; on loopback, reading needs none
         url, credentials = (url, spec.stack.credentials("roles")) if url else _entrance(spec, role)
-        self._http = Http(
-            f"the {role} role",
-            url,
-            seconds=seconds,
-            fix=fix,
-            largest=16 * MIB,
-            transport=transport,
-            credentials=credentials,
-        )
+
+        def client(prove: Prove | None) -> Http:
+            name = f"the {role} role"
+            return Http(
+                name,
+                url,
+                seconds=seconds,
+                fix=fix,
+                largest=16 * MIB,
+                transport=transport,
+                credentials=credentials,
+                prove=prove,
+            )
+
+        self._http, self._proven = client(None), client(proof_wanted(spec, role, url))
         self.url = self._http.url
         self._mine = Identity.of(spec)
         self._warned = False
 
     def close(self) -> None:
         self._http.close()
+        self._proven.close()
 
     def get(self, path: str, kind: type[M], **params: Any) -> M:
         return self._one(self._ask("GET", path, params=params), kind)
@@ -97,6 +118,11 @@ class RoleClient:
     def text(self, path: str) -> str:
         return self._ask("GET", path).text
 
+    def first_line(self, path: str, start: str) -> str:
+        """The first line of a stream that begins with `start`, empty where there is none."""
+        http, headers = self._entered()
+        return http.first_line(path, start, headers=headers)
+
     def post(self, path: str, body: BaseModel, kind: type[M], seconds: float | None = None) -> M:
         return self._one(self._send(path, body, seconds), kind)
 
@@ -107,14 +133,19 @@ class RoleClient:
         return self._ask("POST", path, json=body.model_dump(mode="json", exclude_unset=True), seconds=seconds)
 
     def _ask(self, method: str, path: str, **content: Any) -> HttpAnswer:
-        headers = {HEADER: self._mine.header}
-        if token := token_for(self.spec.stack.state):
-            headers["Authorization"] = f"Bearer {token}"
-        answer = self._http.ask(method, path, headers=headers, **content)
+        http, headers = self._entered()
+        answer = http.ask(method, path, headers=headers, **content)
         if answer.is_success:
             self._compare(answer)
             return answer
         raise self._refusal(answer) or self._stranger(answer)
+
+    def _entered(self) -> tuple[Http, dict[str, str]]:
+        """By what a request goes, and with which headers: the token over proven connections alone."""
+        headers = {HEADER: self._mine.header}
+        if not self._is_beside and (token := token_for(self.spec.stack.state)):
+            return self._proven, headers | {"Authorization": f"Bearer {token}"}
+        return self._http, headers
 
     def _one(self, answer: HttpAnswer, kind: type[M]) -> M:
         try:
@@ -167,7 +198,7 @@ class RoleClient:
             return None
         match answer.status:
             case 401 | 403:
-                return NotAllowed(f"the {self.role} role at {self.url} refused: {said.error}", self._permission())
+                return NotAllowed(f"the {self.role} role at {self.url} refused: {said.error}", _permission(self.spec))
             case 409:
                 return OtherMigration(said.error, said.fix)
             case 408 | 429 | 503:
@@ -178,10 +209,6 @@ class RoleClient:
                 return UsageError(said.error, said.fix)
             case _:
                 return QueryRejected(said.error, said.fix)
-
-    def _permission(self) -> str:
-        token = self.spec.stack.state.absolute() / FOLDER / OPERATOR
-        return f"run this as the user who runs the role, or set ${ELSEWHERE} to a file with the token (now: {token})"
 
 
 def other_migration(role: str, url: str, theirs: Identity, mine: Identity) -> OtherMigration:

@@ -28,14 +28,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bascule.api.client import other_migration
 from bascule.api.identity import HEADER, Identity
 from bascule.api.limits import Limits, Refusals, Refused
+from bascule.api.proof import ListenerProof, address_of, proof_of
 from bascule.api.proxied import TrustedProxy
 from bascule.api.rights import JSON, NO_ROUTE, READING, Lane, Need, Right, need_of
 from bascule.api.tokens import FOLDER, OPERATOR, Session, Tokens
 from bascule.api.turns import Turn, Turns
 from bascule.api.users import Users
-from bascule.errors import StoreError
+from bascule.errors import NotAllowed, StoreError
 from bascule.spec import Spec
-from bascule.spec.listening import RoleTls
+from bascule.spec.listening import RoleTls, is_loopback
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 COOKIE = "bascule-session-{port}"  # a browser sends a host's cookies to every port of it
@@ -137,6 +138,24 @@ class Door:
             return not session.user or self.users.all().get(session.user) is session.seat
         except StoreError:
             return False
+
+    def proof(self, scope: Scope, headers: Headers, nonce: str) -> ListenerProof:
+        """Of the address at which this very connection came in, if that is on loopback; beyond it, of the name by which
+        it was asked, which is none of loopback unless every name is taken. Raises NotAllowed.
+        """
+        address, secret = self._asked_at(scope, headers), self.tokens.operator
+        if not (address and secret):
+            raise NotAllowed("this role cannot prove here that it knows the operator's token", _OPERATOR)
+        return ListenerProof(role=self.role, proof=proof_of(secret, self.role, address, nonce))
+
+    def _asked_at(self, scope: Scope, headers: Headers) -> str:
+        if _is_loopback(scope):
+            return address_of(*scope["server"])
+        header = headers.get("host", "")
+        host = _host(header)
+        if is_loopback(host) and not self._is_everywhere:
+            return ""
+        return address_of(host, _port(header))
 
     def _check_migration(self, headers: Headers) -> None:
         meant = Identity.read(headers.get(HEADER, "")) if HEADER in headers else None
@@ -320,6 +339,14 @@ def _host(header: str) -> str:
         return urlsplit(f"//{header}").hostname or ""
     except ValueError:
         return ""
+
+
+def _port(header: str) -> int:
+    """The port in a Host header; HTTP's own for what is none."""
+    try:
+        return urlsplit(f"//{header}").port or 80
+    except ValueError:
+        return 80
 
 
 def _bearer(headers: Headers) -> str:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from bascule.api.guard import Door, Guard
 from bascule.api.limits import Limits, Refusals
 from bascule.api.models.others import Health, Refusal
+from bascule.api.proof import PATH, ListenerProof, Nonce
 from bascule.api.rights import Right, needs
 from bascule.api.serving import Beyond, serve_until
 from bascule.api.work import ReadinessTold, WorkTold
@@ -50,8 +51,10 @@ def application(
     registry.register(told)
     app = FastAPI(title=f"Bascule {role}", docs_url=None, redoc_url=None, responses={"4XX": {"model": Refusal}}, **more)
     app.state.limits, app.state.refusals = limits or Limits(), Refusals(registry)
-    app.add_middleware(Guard, door=Door(spec, role), refusals=app.state.refusals)
+    door = Door(spec, role)
+    app.add_middleware(Guard, door=door, refusals=app.state.refusals)
     _add_errors(app)
+    _add_proof(app, door)
     registry.register(ReadinessTold(problems))
     _add_pages(app, registry, problems)
     return app
@@ -88,6 +91,13 @@ def _add_pages(app: FastAPI, registry: CollectorRegistry, ready: Ready) -> None:
         problems = list(ready())
         response.status_code = 503 if problems else 200
         return Health(status="not ready" if problems else "ok", problems=problems)
+
+
+def _add_proof(app: FastAPI, door: Door) -> None:
+    @app.get(PATH, **needs(Right.OPEN))
+    async def proof(request: Request, nonce: Nonce) -> ListenerProof:
+        """This is the role, and it knows the operator's token: asked for before the token is sent."""
+        return door.proof(request.scope, request.headers, nonce)
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fcntl
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from bascule import times
 from bascule.errors import StoreError
@@ -16,12 +17,17 @@ LOCK = "lock"
 WRITING_SECONDS = 2.0
 
 
+def _a_time(text: str) -> str:
+    times.parse(text)
+    return text
+
+
 @dataclass(frozen=True)
 class Holder:
     """Who holds a state folder, since when (RFC 3339), for which spec."""
 
-    pid: int
-    since: str
+    pid: Annotated[int, Field(gt=0)]
+    since: Annotated[str, AfterValidator(_a_time)]
     spec: str
 
     @property
@@ -30,10 +36,13 @@ class Holder:
         return times.dated(times.parse(self.since).timestamp())
 
 
+_holder = TypeAdapter(Holder)
+
+
 def holder(state: Path) -> Holder | None:
     """Who holds the state folder now, None when nobody does."""
     try:
-        file = (state / LOCK).open("r+")
+        file = (state / LOCK).open("r+", encoding="utf-8", errors="replace")
     except OSError:
         return None
     with file:
@@ -48,8 +57,15 @@ def _written(file: IO[str], state: Path) -> Holder:
         return file.read()
 
     if not wait_until(lambda: text().endswith("}"), WRITING_SECONDS):
-        raise StoreError(f"{state / LOCK} is locked by an unknown process", "stop the Bascule that uses this folder")
-    return Holder(**json.loads(text()))
+        raise _unknown(state)
+    try:
+        return _holder.validate_json(text())
+    except ValidationError as error:
+        raise _unknown(state) from error
+
+
+def _unknown(state: Path) -> StoreError:
+    return StoreError(f"{state / LOCK} is locked by an unknown process", "stop the Bascule that uses this folder")
 
 
 def locked(file: IO[str]) -> bool:

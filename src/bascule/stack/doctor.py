@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from bascule import generate, private, times
+from bascule.api.client import proof_wanted
 from bascule.api.servers import prometheus_of
 from bascule.api.tokens import FOLDER, WEBHOOK, read_token
 from bascule.conventions import SWITCH_ARRIVED, RuleGroup
@@ -212,7 +213,8 @@ def _delivery(spec: Spec) -> Iterator[DoctorCheck]:
     if state.holder(layout.state) is None:
         return
     file, url = layout.config / FOLDER / WEBHOOK, spec.stack.url("incidents")
-    http = Http("the incidents role", url, seconds=5.0, fix="look at its log in the state folder")
+    prove, fix = proof_wanted(spec, "incidents", url), "look at its log in the state folder"
+    http = Http("the incidents role", url, seconds=5.0, fix=fix, prove=prove)
     try:
         token = {"Authorization": f"Bearer {read_token(file)}"}
         answer = http.ask("POST", "/api/webhook", json={"version": "4", "alerts": []}, headers=token)

@@ -136,7 +136,7 @@ def test_no_client_sends_anything_to_a_proxy(
         "alertmanager": Alertmanager(url("alertmanager")).alerts,
         "silence": lambda: silences.silence(spec, Window(0, 0, 1, "why"), "j"),
         "engine": lambda: logs.SearchClient(SearchEngine(url=url("sla")), LogIndex("shop", "Shop", 86400.0)).prepare(),
-        "webhook": lambda: send(Webhook(url=url("console")), message, Line(2.0)),
+        "webhook": lambda: send(Webhook(url=url("console")), message, Line(2.0, 30.0)),
     }
     for name, ask in asked.items():
         with suppress(BasculeError, httpx.TransportError):

@@ -23,7 +23,7 @@ PAGE = (Path(__file__).parents[3] / "docs/api.md").read_text("utf-8")
 ROW = re.compile(r"^\| `([A-Z]+) (\S+)` \| (\w+) \|", re.MULTILINE)
 EVERYWHERE = {
     ("GET", path): Right.READ if path == "/openapi.json" else Right.OPEN
-    for path in ("/healthz", "/health", "/readyz", "/metrics", "/openapi.json")
+    for path in ("/healthz", "/health", "/readyz", "/metrics", "/proof", "/openapi.json")
 }
 Table = dict[tuple[str, str], Right]
 
@@ -91,7 +91,7 @@ def test_all_but_a_few_routes_take_turns(house: dict[str, Any]) -> None:
         for method in (getattr(route, "methods", None) or {"GET"}) - {"HEAD"}
         if declared(route, method).lane is Lane.FREE
     }
-    own = {("GET", path) for path in ("/healthz", "/health", "/readyz", "/metrics")}
+    own = {("GET", path) for path in ("/healthz", "/health", "/readyz", "/metrics", "/proof")}
     assert {(role, path) for role, path, method in free if (method, path) not in own} == UNLIMITED
     assert declared(route_of(house["console"], "/sign-in", "POST"), "POST").lane is Lane.CHANGING
 

@@ -79,7 +79,7 @@ def test_the_console_and_the_report_read_it(client, spec, monkeypatch):
     parts.journal.refresh()
     assert parts.journal.reading.error == ""
     assert [incident.alert for incident in parts.journal.reading.value.incidents] == ["V2ErrorSpike"]
-    monkeypatch.setattr("bascule.transport._Transport", lambda certificates: network(client))
+    monkeypatch.setattr("bascule.transport._Transport", lambda certificates, prove: network(client))
     known = read_journal(spec, START - 1, START + 7200)
     assert known.reached
     assert [planned.reason for planned in known.maintenance] == ["upgrade"]

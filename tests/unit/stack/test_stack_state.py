@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from bascule.errors import AlreadyRunning, StoreError
+from bascule.processes.holding import locked
 from bascule.spec import load
 from bascule.stack import down, status
 from bascule.stack.state import held, holder, read_status, write_status
@@ -86,3 +87,24 @@ def test_a_full_disk_is_told_and_not_thrown(tmp_path, monkeypatch):
     with pytest.raises(StoreError, match="No space left") as told, held(tmp_path, "a.yaml"):
         pass
     assert "stack.state" in told.value.fix
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{}",
+        b'{"pid": 1}',
+        b'{"pid": -1, "since": "2026-01-01T00:00:00Z", "spec": "s"}',
+        b'{"pid": 1, "since": "yesterday", "spec": "s"}',
+        b'{"pid": 1, "since": "2026-01-01T00:00:00Z", "spec": "s", "more": {}',
+        b"\xff\x00}",
+    ],
+)
+def test_a_lock_that_says_nothing_we_know_is_an_unknown_process(tmp_path, text):
+    """The folder beside ours may be another program's, or another user's."""
+    with (tmp_path / "lock").open("wb+") as file:
+        assert locked(file)
+        file.write(text)
+        file.flush()
+        with pytest.raises(StoreError, match="locked by an unknown process"):
+            holder(tmp_path)

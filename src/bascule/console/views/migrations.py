@@ -62,7 +62,7 @@ def _row(this: Spec, state: Path, held: Holder) -> MigrationRow:
     if state == this.stack.state.absolute():
         return _asked(this, this, state)
     try:
-        return _asked(this, _spec_of(state, held), state)
+        return _asked(this, _kept_in(state, _spec_of(state, held)), state)
     except BasculeError as error:
         return MigrationRow(Path(held.spec).stem, "", state, is_this=False, problem=error.what)
 
@@ -72,6 +72,11 @@ def _spec_of(state: Path, held: Holder) -> Spec:
     path = Path(held.spec)
     beside = state.parent.parent / path
     return load(beside if not path.is_absolute() and beside.is_file() else held.spec)
+
+
+def _kept_in(state: Path, spec: Spec) -> Spec:
+    """With the secrets of the folder that was found: its own path may be relative to another place."""
+    return spec.model_copy(update={"stack": spec.stack.model_copy(update={"state": state})})
 
 
 def _asked(this: Spec, spec: Spec, state: Path) -> MigrationRow:
