@@ -30,6 +30,17 @@ def make_folder(folder: Path) -> None:
         sync_folder(each.parent)
 
 
+def held(folder: Path, name: str) -> Path | None:
+    """What a folder holds by a name from outside; None where it holds none, and for a name that no file can have."""
+    if name in ("", ".", "..") or "/" in name:
+        return None
+    path = folder / name
+    try:
+        return path if path.exists() else None
+    except (OSError, ValueError):  # too long, or of bytes that no name has
+        return None
+
+
 def opened(path: Path, mode: str, **how: Any) -> IO[Any]:
     """As `open`; a file that is made by it can be read by its owner alone."""
     return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600), **how)

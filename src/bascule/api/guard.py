@@ -122,6 +122,12 @@ class Door:
             cookie = f"proxy {session.user}" if session else ""
         return cookie, session
 
+    def sign_out(self, headers: Headers) -> None:
+        """End the session whose cookie is sent. Raises StoreError where that cannot be kept."""
+        cookie, session = self._by_cookie(headers)
+        if session is not None:
+            self.tokens.end_session(cookie)
+
     def _by_cookie(self, headers: Headers) -> tuple[str, Session | None]:
         """The console's cookie that a browser sends, and whom it was made for, while they may still come in."""
         try:
@@ -133,9 +139,9 @@ class Door:
         return cookie, session if session and self._is_known(session) else None
 
     def _is_known(self, session: Session) -> bool:
-        """Whether the user is still there with this seat; where the users cannot be read, nobody is."""
+        """Whether the user is still who signed in; where the users cannot be read, nobody is."""
         try:
-            return not session.user or self.users.all().get(session.user) is session.seat
+            return not session.user or self.users.knows(session)
         except StoreError:
             return False
 

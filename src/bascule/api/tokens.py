@@ -3,6 +3,7 @@
 `token`                       the operator's: who can read it has every right in every role
 `alertmanager-webhook-token`  Alertmanager's: it may deliver alerts and nothing else
 `console-addresses`           a folder with a file for each printed address, gone when it was used (see `one_time`)
+`ended-sessions`              a folder with a file for each session of the console that was ended before its time
 `users`                       who may sign in to the console, with hashed passwords (see `bascule.api.users`)
 
 They are read for each request: a replaced file counts at once, a removed one refuses everybody.
@@ -27,10 +28,12 @@ FOLDER = "secrets"
 OPERATOR = "token"
 WEBHOOK = "alertmanager-webhook-token"
 ADDRESSES = "console-addresses"
+ENDED = "ended-sessions"
 # Environment variables that name a file with the secret, where it is not in the state folder.
 ELSEWHERE = "BASCULE_TOKEN_FILE"
 WEBHOOK_ELSEWHERE = "BASCULE_WEBHOOK_TOKEN_FILE"
 SESSION_SECONDS = 7 * 86400.0
+_PARTS = 5  # of what a cookie tells
 ADDRESS_SECONDS = 86400.0  # that a printed address waits for its use
 
 
@@ -43,10 +46,13 @@ class Seat(StrEnum):
 
 @dataclass(frozen=True)
 class Session:
-    """Who has come in; `user` is empty for who came by the address that works once."""
+    """Who has come in; `user` is empty for who came by the address that works once. `credential` says by which of the
+    user's passwords: with another one, the session is over.
+    """
 
     user: str
     seat: Seat
+    credential: str = ""
 
     @property
     def may_act(self) -> bool:
@@ -85,7 +91,7 @@ class Tokens:
 
     def one_time(self) -> str:
         """A new token that opens the console once, within a day; its file holds nothing, its name is a hash."""
-        self._forget_old()
+        _forget(self.folder / ADDRESSES, ADDRESS_SECONDS)
         token = secrets.token_urlsafe(16)
         write_private(self._unused(token), "")
         return token
@@ -96,7 +102,7 @@ class Tokens:
 
     def redeem(self, given: str) -> Session | None:
         """Who comes in by a token that was not used before; it is used up by this."""
-        self._forget_old()
+        _forget(self.folder / ADDRESSES, ADDRESS_SECONDS)
         try:
             self._unused(given).unlink()
         except OSError:  # there is none, another request was quicker, or it cannot be used up
@@ -106,28 +112,35 @@ class Tokens:
     def _unused(self, token: str) -> Path:
         return self.folder / ADDRESSES / hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
-    def _forget_old(self) -> None:
-        folder, oldest = self.folder / ADDRESSES, time.time() - ADDRESS_SECONDS
-        with suppress(OSError):  # there are none, or another process was quicker
-            for path in folder.iterdir():
-                if path.stat().st_mtime < oldest:
-                    path.unlink()
-
     def cookie(self, session: Session, now: float | None = None) -> str:
         """A cookie's value for a week; it counts for as long as the operator's token does."""
         ends = int((time.time() if now is None else now) + SESSION_SECONDS)
-        told = f"{ends}.{session.seat}.{base64.urlsafe_b64encode(session.user.encode()).decode()}"
+        user = base64.urlsafe_b64encode(session.user.encode()).decode()
+        told = f"{ends}.{session.seat}.{user}.{session.credential}.{secrets.token_hex(8)}"
         return f"{told}.{self._signature('session', told)}"
 
     def session_of(self, cookie: str, now: float | None = None) -> Session | None:
-        """Who a cookie was made for; None for one that was not made here, or has ended."""
+        """Who a cookie was made for; None for one that was not made here or has ended, and for one of before sessions
+        could be ended."""
         told, _, signature = cookie.rpartition(".")
         if not (told and self.operator and _equal(signature, self._signature("session", told))):
             return None
-        ends, seat, user = told.split(".")  # signed, so ours
+        parts = told.split(".")  # signed, so ours
+        if len(parts) != _PARTS or self._ended(cookie).exists():
+            return None
+        ends, seat, user, credential, _ = parts
         if int(ends) <= (time.time() if now is None else now):
             return None
-        return Session(base64.urlsafe_b64decode(user).decode(), Seat(seat))
+        return Session(base64.urlsafe_b64decode(user).decode(), Seat(seat), credential)
+
+    def end_session(self, cookie: str) -> None:
+        """From now on the cookie is nobody's, wherever it was copied to."""
+        if self.session_of(cookie) is not None:
+            write_private(self._ended(cookie), "")
+            _forget(self.folder / ENDED, SESSION_SECONDS)
+
+    def _ended(self, cookie: str) -> Path:
+        return self.folder / ENDED / hashlib.sha256(cookie.encode()).hexdigest()
 
     def page_token(self, cookie: str) -> str:
         """What a page made for this cookie sends with every request that changes something; no other site knows it."""
@@ -152,6 +165,15 @@ class Tokens:
                 private.replace(path, content)  # an empty one is of no use
         except OSError as error:
             raise private.unkept("a secret", path, error) from error
+
+
+def _forget(folder: Path, seconds: float) -> None:
+    """Remove the files of a folder that are older."""
+    oldest = time.time() - seconds
+    with suppress(OSError):  # there are none, or another process was quicker
+        for path in folder.iterdir():
+            if path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 def read_token(path: Path) -> str:

@@ -32,6 +32,11 @@ class KeptUser(BaseModel):
     salt: str
     hash: str
 
+    @property
+    def credential(self) -> str:
+        """Another one for each password that is set."""
+        return hashlib.sha256(f"credential {self.salt}".encode()).hexdigest()[:16]
+
 
 _file = TypeAdapter(dict[Who, KeptUser])
 _NOBODY = KeptUser(seat=Seat.VIEWER, salt="00", hash="00")
@@ -77,7 +82,12 @@ class Users:
             if user is None or not is_right:
                 self._failures.append(now)
                 raise NotAllowed("the name or the password is wrong", "`bascule users set NAME` makes a new password")
-            return Session(name, user.seat)
+            return Session(name, user.seat, user.credential)
+
+    def knows(self, session: Session) -> bool:
+        """Whether the user is still there, with this seat and password. Raises StoreError as `all`."""
+        user = self._read().get(session.user)
+        return user is not None and (user.seat, user.credential) == (session.seat, session.credential)
 
     def _read(self) -> dict[str, KeptUser]:
         try:

@@ -84,6 +84,8 @@ def add_signing(app: FastAPI, reception: Reception, renderer: Renderer) -> None:
         return SignedIn(user=session.user, seat=session.seat)
 
     @app.post("/sign-out", **needs(Right.OPEN, 4096))
-    def sign_out(answer: Response) -> SignedIn:
+    def sign_out(request: Request, answer: Response) -> SignedIn:
+        """The session ends, also for who has a copy of its cookie."""
+        door.sign_out(request.headers)
         answer.delete_cookie(door.cookie)
         return SignedIn(user="", seat="")

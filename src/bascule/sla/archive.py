@@ -81,8 +81,9 @@ class Archive:
         return sorted(entries, key=lambda entry: (-entry.made, entry.id))
 
     def get(self, identity: str) -> Archived:
-        path = self.folder / identity / "entry.json"
-        if "/" in identity or identity in ("", ".", "..") or not path.exists():
+        found = private.held(self.folder, identity)
+        path = found and private.held(found, "entry.json")
+        if path is None:
             raise UsageError(f"there is no report {identity!r} in the archive", "`bascule sla list` lists them")
         return self._read(path)
 

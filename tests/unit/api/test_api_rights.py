@@ -167,9 +167,11 @@ def test_who_may_only_read_or_has_no_page_of_their_own_acts_on_no_route(
 ) -> None:
     """A user who reads, with the token of a page made for them; an operator without one, and with another's."""
     tokens = Tokens(spec.stack.state)
-    Users(spec.stack.state).put("bob", Seat.VIEWER, "correct horse battery")
+    users = Users(spec.stack.state)
+    users.put("bob", Seat.VIEWER, "correct horse battery")
+    bob = users.sign_in("bob", "correct horse battery")
     name = COOKIE.format(port=spec.stack.ports.console)
-    viewer, operator = tokens.cookie(Session("bob", Seat.VIEWER)), tokens.cookie(Session("", Seat.OPERATOR))
+    viewer, operator = tokens.cookie(bob), tokens.cookie(Session("", Seat.OPERATOR))
 
     def status(cookie: str, page: str) -> int:
         headers = {"Cookie": f"{name}={cookie}", PAGE_TOKEN: page, "Content-Type": "application/json"}
@@ -278,3 +280,28 @@ def test_the_printed_address_opens_the_console_once_and_its_cookie_reads_and_no_
     name = COOKIE.format(port=spec.stack.ports.console)
     other = TestClient(outside["incidents"], base_url=base, cookies={name: cookie})
     assert other.post("/api/annotations", json={"text": "x", "who": "x"}).status_code == 401
+
+
+ENDINGS = {
+    "signs out": lambda page, users: page.post("/sign-out", json={}),
+    "gets a new password": lambda page, users: users.put("eve", Seat.OPERATOR, "another password"),
+    "gets another seat": lambda page, users: users.put("eve", Seat.VIEWER, "correct horse battery"),
+    "is removed": lambda page, users: users.remove("eve"),
+}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+def test_a_copied_cookie_opens_nothing_once_its_user(outside: Any, spec: Any, how: str) -> None:
+    """Ends the session for its copy as well; that of another user goes on."""
+    users = Users(spec.stack.state / "outside")
+    pages = {}
+    for name in ("eve", "dan"):
+        users.put(name, Seat.OPERATOR, "correct horse battery")
+        pages[name] = TestClient(outside["console"], base_url="http://192.0.2.7")
+        assert pages[name].post("/sign-in", json={"user": name, "password": "correct horse battery"}).status_code == 200
+    copy = TestClient(outside["console"], base_url="http://192.0.2.7", cookies=dict(pages["eve"].cookies))
+    assert copy.get("/runbooks/").status_code == 200
+    ENDINGS[how](pages["eve"], users)
+    assert copy.get("/runbooks/").status_code == 401
+    assert pages["eve"].get("/runbooks/").status_code == 401
+    assert pages["dan"].get("/runbooks/").status_code == 200

@@ -78,17 +78,46 @@ def test_each_printed_address_of_the_console_is_good_once_within_a_day(tokens: T
 
 
 def test_a_session_ends_in_a_week_with_the_operators_token_and_when_it_is_changed(tokens: Tokens) -> None:
-    ada = Session("ada.o'neil@é", Seat.VIEWER)
+    ada = Session("ada.o'neil@é", Seat.VIEWER, "c0ffee")
     cookie = tokens.cookie(ada, now=1000.0)
     assert tokens.session_of(cookie, now=1000.0 + SESSION_SECONDS - 1) == ada
     assert tokens.session_of(cookie, now=1000.0 + SESSION_SECONDS + 1) is None
-    ends, seat, user, signature = cookie.split(".")
+    told, _, signature = cookie.rpartition(".")
+    ends, seat, user, credential, nonce = told.split(".")
+    more = f"{credential}.{nonce}"
     later, higher, other = f"{int(ends) + 1}.{seat}.{user}", f"{ends}.operator.{user}", f"{ends}.{seat}.YWRh"
-    forged = [f"{told}.{signature}" for told in (later, higher, other)]
-    for each in (*forged, f"{ends}.{seat}.{user}.", f"{ends}.{seat}.{user}.{'0' * 64}", "", ".", "x.y", "²."):
+    forged = [f"{start}.{more}.{signature}" for start in (later, higher, other)]
+    forged.append(f"{ends}.{seat}.{user}.another.{nonce}.{signature}")
+    for each in (*forged, f"{told}.", f"{told}.{'0' * 64}", "", ".", "x.y", "²."):
         assert tokens.session_of(each, now=1000.0) is None, each
     (tokens.folder / "token").write_text("another")
     assert tokens.session_of(cookie, now=1000.0) is None
+
+
+def test_a_session_that_is_ended_stays_so_and_others_go_on(tokens: Tokens, tmp_path: Path) -> None:
+    """Two of one user, begun in the same second."""
+    ada = Session("ada", Seat.OPERATOR, "c0ffee")
+    first, second = tokens.cookie(ada), tokens.cookie(ada)
+    tokens.end_session(first)
+    for each in (tokens, Tokens(tmp_path)):  # as after a restart
+        assert each.session_of(first) is None
+        assert each.session_of(second) == ada
+    (kept,) = (tokens.folder / "ended-sessions").iterdir()
+    assert (mode(kept), mode(kept.parent), first in kept.name) == (0o600, 0o700, False)
+    os.utime(kept, (time.time() - SESSION_SECONDS - 1,) * 2)
+    tokens.end_session(second)
+    assert not kept.exists()  # the cookie has ended by itself
+
+
+def test_what_is_no_session_leaves_no_trace_when_it_is_ended(tokens: Tokens) -> None:
+    for cookie in ("", "x", "1.operator..a.b.c"):
+        tokens.end_session(cookie)
+    assert not (tokens.folder / "ended-sessions").exists()
+
+
+def test_a_cookie_of_before_sessions_could_be_ended_signs_nobody_in(tokens: Tokens) -> None:
+    told = f"{int(time.time()) + 1000}.operator."
+    assert tokens.session_of(f"{told}.{tokens._signature('session', told)}") is None
 
 
 def test_a_pages_token_is_good_for_its_own_session_alone(tokens: Tokens) -> None:

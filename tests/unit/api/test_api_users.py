@@ -27,7 +27,9 @@ def test_a_password_is_kept_hashed_in_a_file_that_its_owner_alone_can_read(tmp_p
     (file,) = (tmp_path / "secrets").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert PASSWORD not in file.read_text()
-    assert users.sign_in("ada", PASSWORD) == Session("ada", Seat.OPERATOR)
+    session = users.sign_in("ada", PASSWORD)
+    assert (session.user, session.seat) == ("ada", Seat.OPERATOR)
+    assert users.knows(session)
     assert dict(users.all()) == {"ada": Seat.OPERATOR}
 
 
@@ -60,6 +62,28 @@ def test_who_is_removed_is_out(tmp_path: Path) -> None:
         users.sign_in("ada", PASSWORD)
     with pytest.raises(UsageError, match="there is no user 'ada'"):
         users.remove("ada")
+
+
+def test_a_session_is_over_with_the_password_that_began_it(tmp_path: Path) -> None:
+    """A new one, the same one set again, another seat, and a user who was removed and comes back."""
+    users = Users(tmp_path)
+    users.put("ada", Seat.VIEWER, PASSWORD)
+    password = PASSWORD
+    for seat, following in (
+        (Seat.VIEWER, "another password"),
+        (Seat.VIEWER, "another password"),
+        (Seat.OPERATOR, PASSWORD),
+    ):
+        before, password = users.sign_in("ada", password), following
+        assert users.knows(before)
+        users.put("ada", seat, following)
+        assert not users.knows(before)
+    before = users.sign_in("ada", PASSWORD)
+    users.remove("ada")
+    users.put("ada", Seat.OPERATOR, PASSWORD)
+    assert not users.knows(before)
+    users.remove("ada")
+    assert not users.knows(Session("ada", Seat.OPERATOR))
 
 
 def test_a_short_password_a_wrong_name_and_a_broken_file_are_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bascule import private
 from bascule.errors import ProcessFailed, UsageError
 from bascule.processes.command import run
 from bascule.spec import BUILT_IN, Spec, load
@@ -153,9 +154,12 @@ class Drills:
 
     def picture(self, name: str) -> Path | None:
         """A picture of the folder; None for a name that is none of its pictures."""
-        path = (self.folder / name).resolve()
-        folders = (self.folder.resolve(), (self.folder / FROM_PAGE).resolve())
-        return path if path.parent in folders and path.suffix in PICTURES and path.is_file() else None
+        below, _, file = name.rpartition("/")
+        folder = self.folder / below
+        path = private.held(folder, file) if below in ("", FROM_PAGE) else None
+        if path is None or path.suffix not in PICTURES or path.resolve().parent != folder.resolve():
+            return None
+        return path if path.is_file() else None
 
     def _set(self, name: str, found: DrillFile) -> DrillSet:
         there = sorted(path.name for path in (self.folder / name).glob("*.svg"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import FastAPI, HTTPException, Path, Query, Response
+from fastapi import FastAPI, HTTPException, Path, Response
 from fastapi.responses import HTMLResponse
 
 from bascule.api.rights import Right, needs
@@ -76,7 +76,7 @@ def _add_drills(app: FastAPI, drills: Drills, renderer: Renderer) -> None:
         return HTMLResponse(renderer.part("_drills.html", view=drills.view(), viewer=viewer))
 
     @app.get("/drills/picture")
-    def picture(name: Annotated[str, Query(max_length=200)]) -> Response:
+    def picture(name: str) -> Response:
         found = drills.picture(name)
         if found is None:
             raise HTTPException(404, "not a picture of a drill; /drills lists them")
