@@ -8,8 +8,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 from bascule import times
+from bascule.api import Tokens
+from bascule.api.proof import PATH, ListenerProof, address_of, proof_of
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.service.posting import AlarmPost
@@ -20,6 +23,13 @@ from chaos.web import Handler, Server
 SIGNAL = "errors"
 TICK_SECONDS = 1.0
 ENDS_TOLD_SECONDS = 90.0
+
+
+def proof_for(spec: Spec, role: str, port: int, path: str) -> str:
+    """What a role that listens on a port of 127.0.0.1 answers to this path, which asks for its proof."""
+    nonce = parse_qs(urlsplit(path).query)["nonce"][0]
+    proof = proof_of(Tokens(spec.stack.state).operator, role, address_of("127.0.0.1", port), nonce)
+    return ListenerProof(role=role, proof=proof).model_dump_json()
 
 
 class Page:
@@ -37,6 +47,8 @@ class Page:
         page = self
 
         class Answering(Handler):
+            protocol_version = "HTTP/1.1"
+
             def do_GET(self) -> None:
                 while page.hung:
                     time.sleep(0.2)
@@ -46,6 +58,8 @@ class Page:
                     kind = "application/json" if self.path.startswith("/api") else "text/plain; version=0.0.4"
                     self.send_header("Content-Type", kind)
                     self.send_header("Content-Length", str(len(body)))
+                    if not self.path.startswith(PATH):  # what follows a proof comes over the same connection
+                        self.send_header("Connection", "close")
                     self.end_headers()
                     self.wfile.write(body)
                 except OSError:
@@ -94,6 +108,8 @@ class StandInJudge(Page):
             time.sleep(TICK_SECONDS)
 
     def body(self, path: str) -> str:
+        if path.startswith(PATH):
+            return proof_for(self._spec, "judge", self.port, path)
         alarm = self.alarm
         if not path.startswith("/api/verdict"):
             value = int(alarm is not None)

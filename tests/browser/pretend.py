@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
 from bascule import console
 from bascule.api import IncidentsClient, Tokens
 from bascule.api.models.logs import FACETS
+from bascule.api.proof import ListenerProof, address_of, proof_of
 from bascule.api.server import serve
 from bascule.delivery import Outbox
 from bascule.generate import generate
@@ -49,8 +52,17 @@ class Server(ThreadingHTTPServer):
         """A client that leaves is nothing to tell."""
 
 
+def proof_for(spec: Spec, role: str, port: int, path: str) -> str:
+    """What a role that listens on this port answers to a path that asks for its proof."""
+    nonce = parse_qs(urlsplit(path).query)["nonce"][0]
+    proof = proof_of(Tokens(spec.stack.state).operator, role, address_of("127.0.0.1", port), nonce)
+    return ListenerProof(role=role, proof=proof).model_dump_json()
+
+
 class Endpoint:
-    """One HTTP server: `answer(path)` gives status, content type and body. `silent` makes it hang up."""
+    """One HTTP server: `answer(path)` gives status, content type and body. `silent` makes it hang up; `prove` answers
+    who asks whether it is a role.
+    """
 
     def __init__(self, answer: Callable[[str], tuple[int, str, str]], port: int = 0) -> None:
         outer = self
@@ -62,7 +74,10 @@ class Endpoint:
                 if outer.silent:
                     self.close_connection = True
                     return
-                status, kind, text = answer(self.path.partition("?")[0])
+                proven = outer.prove(self.path) if self.path.startswith("/proof") else ""
+                status, kind, text = (
+                    (200, "application/json", proven) if proven else answer(self.path.partition("?")[0])
+                )
                 body = text.encode()
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
@@ -74,6 +89,7 @@ class Endpoint:
                 pass
 
         self.silent = False
+        self.prove: Callable[[str], str] = lambda path: ""
         self._server = Server(("127.0.0.1", port), Handler)
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -461,6 +477,8 @@ def standing(
         endpoints = {name: Endpoint(answer) for name, answer in telling.items()}
         rooms.callback(lambda: [each.close() for each in endpoints.values()])
         spec = _spec(endpoints, folder / "state")
+        for role in ("judge", "incidents", "logs"):
+            endpoints[role].prove = partial(proof_for, spec, role, endpoints[role].port)
         if journal is not pretended_journal:
             spec = _with_ports(spec, incidents=ports.free())
         rooms.enter_context(journal(spec, story))
