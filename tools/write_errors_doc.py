@@ -28,6 +28,7 @@ TITLES = {
     "units": "Units",
     "cli": "Command line",
     "delivery": "Delivery of notices",
+    "documents": "YAML",
     "discover": "`init` and `--verify`",
     "generate": "`generate`",
     "incidents": "Incidents and the plan",
@@ -57,6 +58,7 @@ _PLACES = {
     "Problem": (1, 2),
     "Refused": (1, 2),
     "PatternError": (0, 2),
+    "DocumentError": (2, 3),
     "_refused": (1, 2),
     "_cannot_read": (1, 2),
 }

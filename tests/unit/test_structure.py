@@ -168,3 +168,10 @@ def test_every_room_stands_on_a_floor():
     placed = {name for layer in contract["layers"] for name in layer.replace("bascule.", "").split(" | ")}
     rooms = {path.stem for path in SRC.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert rooms - placed == {"__init__", "__main__"}
+
+
+def test_yaml_is_read_in_one_place():
+    """There its size, depth and number of values are bounded, whoever wrote it."""
+    reading = re.compile(r"\byaml\.(safe_load|load|full_load|unsafe_load|compose|parse|scan)(_all)?\(")
+    found = [str(path.relative_to(SRC)) for path in SRC.rglob("*.py") if reading.search(path.read_text("utf-8"))]
+    assert found == ["documents.py"]

@@ -6,28 +6,16 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from bascule.alerts.entry import AlertEntry
 from bascule.conventions import Alert
+from bascule.documents import DocumentError, read_yaml_as_text
 from bascule.errors import BasculeError
 
 _ORDER = {name: index for index, name in enumerate(Alert)}
 FIX = "CONTRIBUTING.md says how an alert is written"
-
-
-class _Loader(yaml.CBaseLoader):
-    """Every value is text (`0x60` is not a number here); a duplicate key is refused."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(problem=f"duplicate key {key!r}", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 @cache
@@ -60,12 +48,12 @@ def _place(entry: AlertEntry) -> tuple[int, str]:
 
 def _read(name: str, text: str) -> AlertEntry:
     try:
-        data = yaml.load(text, _Loader)
+        data = read_yaml_as_text(text, name)
         if not isinstance(data, dict):
             raise BasculeError(f"{name}: an alert is a mapping of keys", FIX)
         return AlertEntry.model_validate({"form": name.removesuffix(".yaml"), **data})
-    except yaml.YAMLError as error:
-        raise BasculeError(f"{name}: not YAML: {' '.join(str(error).split())}", FIX) from error
+    except DocumentError as error:
+        raise BasculeError(f"{name}: line {error.line}: {error.problem}", FIX) from error
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the alert'}: {e['msg']}" for e in error.errors())
         raise BasculeError(f"{name}: {said}", FIX) from error

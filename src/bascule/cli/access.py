@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 from pydantic import ValidationError
 
 from bascule.cli.output import read_file
+from bascule.documents import DocumentError, read_yaml
 from bascule.errors import UsageError
 from bascule.spec.model import Access
 
@@ -26,8 +26,8 @@ def read_access(path: Path | None) -> Access:
     if path is None:
         return Access()
     try:
-        return Access.model_validate(yaml.safe_load(read_file(path)))
-    except (yaml.YAMLError, ValidationError) as error:
+        return Access.model_validate(read_yaml(read_file(path), path))
+    except (DocumentError, ValidationError) as error:
         keys = ", ".join(Access.model_fields)
         raise UsageError(
             f"{path} does not say how to sign in to the server", f"use the keys {keys}; secrets are in files"

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from bascule import figures, times
 from bascule.cli.narrow import TableRows
+from bascule.documents import text_of
 from bascule.errors import UsageError
 from bascule.units import number_text
 from bascule.visible import visible
@@ -87,7 +88,7 @@ def write_file(path: Path, content: str | bytes, fix: str) -> None:
 def read_file(path: Path) -> str:
     """A file that the user named. Raises UsageError when it cannot be read."""
     try:
-        return path.read_text("utf-8")
+        return text_of(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}", "name a text file that you may read") from error
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from bascule.conventions import LOG_UNPARSED, SEGMENT, Recorded, probe_job, quantile_name
+from bascule.documents import read_yaml
 from bascule.generate.grafana.dashboards import parts_of
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.kinds import Signal
@@ -37,7 +36,7 @@ class Wanted:
 def wanted(spec: Spec) -> list[Wanted]:
     """Every metric, in the order of the source document; then those of operators, then the spec's."""
     text = resources.files(__package__).joinpath("wanted.yaml").read_text("utf-8")
-    document = yaml.load(text, Loader=yaml.CSafeLoader)
+    document = read_yaml(text, "wanted.yaml")
     parts = parts_of(spec) | {AVAILABILITY: AVAILABILITY, "": True}
     parts |= {str(role): name for name, role in spec.signal_roles.items()}
     listed = [

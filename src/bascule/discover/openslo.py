@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from bascule.discover.verify import selectors_of
+from bascule.documents import read_yamls, text_of
 from bascule.errors import UsageError
 from bascule.spec.proposal import USUAL, Beginning
 from bascule.spec.quantities import parse_duration
@@ -51,8 +50,8 @@ def propose_from_slos(files: Sequence[Path], beginning: Beginning = USUAL) -> st
 
 def _documents(file: Path) -> Iterator[dict[str, Any]]:
     try:
-        found = list(yaml.safe_load_all(file.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        found = read_yamls(text_of(file), file)
+    except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read as YAML: {error}", "name a file of OpenSLO documents") from error
     for document in found:
         if isinstance(document, dict) and document.get("apiVersion") == "openslo/v1":

@@ -14,10 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import yaml
-
 from bascule import conventions
 from bascule.discover.unread import native_of, native_text
+from bascule.documents import read_yaml
 from bascule.errors import QueryRejected
 from bascule.prometheus import Prometheus, Sample
 from bascule.promql import unproven, vector_selectors
@@ -113,8 +112,8 @@ def expressions(files: Mapping[str, str]) -> Iterator[Asked]:
 
 
 def _rules(files: Mapping[str, str]) -> list[dict[str, Any]]:
-    texts = [text for name, text in files.items() if name.startswith("prometheus/rules/")]
-    documents = [yaml.load(text, Loader=yaml.CSafeLoader) for text in texts]
+    texts = [(name, text) for name, text in files.items() if name.startswith("prometheus/rules/")]
+    documents = [read_yaml(text, name) for name, text in texts]
     return [rule for document in documents for group in document["groups"] for rule in group["rules"]]
 
 

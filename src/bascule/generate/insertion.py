@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from bascule.documents import DocumentError, read_yaml, yaml_nodes
 from bascule.errors import UsageError
 from bascule.generate.render import plain_yaml
 
@@ -30,9 +31,9 @@ class Inserted:
     def data(self) -> dict[str, Any]:
         """What the file holds now."""
         try:
-            data = yaml.safe_load(self.text)
-        except yaml.YAMLError as error:
-            raise UsageError(f"the file is not YAML: {error}", "fix its syntax") from error
+            data = read_yaml(self.text, "the file")
+        except DocumentError as error:
+            raise UsageError(f"the file is not YAML: {error.problem}, line {error.line}", error.fix) from error
         if data is not None and not isinstance(data, dict):
             raise UsageError("the file is not a mapping of keys", "check that this is the right file")
         return data or {}
@@ -78,7 +79,7 @@ class Inserted:
 
     def _deepest(self, path: Sequence[str]) -> tuple[yaml.Node | None, Sequence[str]]:
         """The node that is there nearest to the path's end, and what is left of the path."""
-        node = yaml.compose(self.text) if self.data else None
+        node = yaml_nodes(self.text, "the file") if self.data else None
         for depth, key in enumerate(path):
             if not isinstance(node, yaml.MappingNode):
                 return node, path[depth:]

@@ -13,10 +13,10 @@ from typing import Any, Final, Literal
 
 import httpx
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from bascule import times
+from bascule.documents import DocumentError, read_yaml
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.prometheus.grid import RangeGrid, parse_grid
 from bascule.prometheus.matrix import Matrix, labels_of, matrix_of, parse_matrix
@@ -243,7 +243,7 @@ class Prometheus:
         """What it adds to every series that it sends elsewhere."""
         data = self._get("status/config")
         with self._understood("status/config"):
-            told = yaml.safe_load(data["yaml"])["global"].get("external_labels") or {}
+            told = _read_config(_text(data["yaml"]))["global"].get("external_labels") or {}
             return {str(name): str(value) for name, value in told.items()}
 
     def version(self) -> tuple[int, ...]:
@@ -343,6 +343,14 @@ class Prometheus:
 
     def _strange(self, asked: str) -> QueryRejected:
         return QueryRejected(f"{self.url} answered {asked} with unexpected JSON", ADDRESS)
+
+
+def _read_config(text: str) -> Any:
+    """Raises ValueError for what is not YAML, or beyond its bounds."""
+    try:
+        return read_yaml(text, "its configuration")
+    except DocumentError as error:
+        raise ValueError(str(error)) from error
 
 
 def _window(selector: str, seconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from bascule.documents import DocumentError, text_of
 from bascule.errors import Problem, SpecError
 from bascule.spec.bounds import bounds
 from bascule.spec.clashes import clashes
@@ -17,7 +18,7 @@ from bascule.spec.lint import lint
 from bascule.spec.model import Spec
 from bascule.spec.part import Part
 from bascule.spec.quantities import Condition
-from bascule.spec.reading.document import Document
+from bascule.spec.reading.document import LIMITS, Document
 from bascule.spec.reading.keys import correct_keys
 from bascule.spec.reading.partial import read_part
 from bascule.spec.reading.values import report_values
@@ -57,7 +58,9 @@ def _sourced(spec: Spec, source: str) -> Spec:
 
 def _text(path: Path | str) -> str:
     try:
-        return Path(path).read_text("utf-8")
+        return text_of(Path(path), LIMITS)
+    except DocumentError as error:
+        raise _cannot_read(path, error.problem, error.fix) from error
     except FileNotFoundError as error:
         fix = f"name an existing file, or {BUILT_IN} for the built-in spec; `bascule init` writes a starter"
         raise _cannot_read(path, "no such file", fix) from error

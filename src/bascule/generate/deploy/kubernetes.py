@@ -11,9 +11,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from bascule.api.tokens import WEBHOOK, WEBHOOK_ELSEWHERE
+from bascule.documents import read_yaml
 from bascule.generate.deploy.readers import delivered_to, read_by
 from bascule.generate.deploy.roles import IMAGE, STATE, USER, arguments, spec_text
 from bascule.generate.render import HEADER, to_yaml
@@ -91,7 +90,7 @@ def _rules(spec: Spec, files: Mapping[str, str]) -> Iterator[tuple[str, Manifest
     for path, text in files.items():
         if path.startswith("prometheus/rules/"):
             name = path.rpartition("/")[2].removesuffix(".yml")
-            body = {"spec": yaml.load(text, Loader=yaml.CSafeLoader)}
+            body = {"spec": read_yaml(text, path)}
             full = _name(spec.metadata.name, name)
             yield name, _manifest("monitoring.coreos.com/v1", "PrometheusRule", full, body, RELEASE)
 

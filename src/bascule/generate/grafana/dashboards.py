@@ -13,9 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from bascule.conventions import PHASE, Recorded, log_index_prefix
+from bascule.documents import read_yaml
 from bascule.generate.grafana.panels import Board, Panel, Row, to_json, up_to
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.render import to_yaml
@@ -124,7 +123,7 @@ def _holds(spec: Spec) -> dict[str, str]:
 @cache
 def _read(name: str) -> dict[str, Any]:
     text = resources.files("bascule.generate.grafana").joinpath("boards", f"{name}.yaml").read_text("utf-8")
-    found: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    found: dict[str, Any] = read_yaml(text, f"{name}.yaml")
     return found
 
 

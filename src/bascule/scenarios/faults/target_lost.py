@@ -6,6 +6,7 @@ import time
 
 import yaml
 
+from bascule.documents import read_yaml
 from bascule.scenarios.drills.fault import HARM, HardFault
 from bascule.scenarios.house import House
 
@@ -20,7 +21,7 @@ class TargetLost(HardFault):
     def inject(self, house: House) -> float:
         config = house.prometheus_config
         true = config.read_text("utf-8")
-        document = yaml.safe_load(true)
+        document = read_yaml(true, config)
         job = house.service("v2")
         document["scrape_configs"] = [each for each in document["scrape_configs"] if each["job_name"] != job]
         config.with_suffix(".true").write_text(true, "utf-8")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from bascule.documents import read_yaml
 from bascule.processes import ports, programs
 from bascule.processes.ready import answers
 from bascule.processes.supervisor import Program, Supervisor
@@ -53,7 +54,7 @@ def beside(house: House, folder: Path) -> Iterator[SourceRules]:
     folder.mkdir(parents=True)
     for name in FILES:
         shutil.copy(Path(__file__).with_name(name), folder / name)
-    ours = yaml.safe_load(house.prometheus_config.read_text("utf-8"))["scrape_configs"]
+    ours = read_yaml(house.prometheus_config.read_text("utf-8"), house.prometheus_config)["scrape_configs"]
     jobs = [job for job in ours if job["job_name"] in house.spec.services]
     every = {"scrape_interval": EVERY, "evaluation_interval": EVERY}
     config = {"global": every, "rule_files": list(FILES), "scrape_configs": jobs}

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-import yaml
+from bascule.documents import read_yaml
 
 LANGUAGES: Final = ("en", "fr")
 
@@ -16,7 +16,7 @@ LANGUAGES: Final = ("en", "fr")
 def sentences(language: str) -> Mapping[str, str]:
     """The sentences of one of LANGUAGES by their keys; `{name}` in them is filled in."""
     file = resources.files("bascule.sla.render").joinpath("languages", f"{language}.yaml")
-    found: Mapping[str, str] = yaml.load(file.read_text("utf-8"), yaml.CSafeLoader)
+    found: Mapping[str, str] = read_yaml(file.read_text("utf-8"), file.name)
     return found
 
 

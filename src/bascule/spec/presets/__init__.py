@@ -10,8 +10,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from bascule.documents import read_yaml
 
 __all__ = ["NO_USERS", "Preset", "preset_named", "preset_of", "presets"]
 
@@ -80,7 +81,7 @@ class Preset(BaseModel):
 def presets() -> tuple[Preset, ...]:
     """Every preset, by the names of their files."""
     files = [file for file in resources.files(__name__).iterdir() if file.name.endswith(".yaml")]
-    read = [(file.name.removesuffix(".yaml"), yaml.load(file.read_text("utf-8"), yaml.CSafeLoader)) for file in files]
+    read = [(file.name.removesuffix(".yaml"), read_yaml(file.read_text("utf-8"), file.name)) for file in files]
     return tuple(Preset(name=name, **keys) for name, keys in sorted(read, key=lambda each: each[0]))
 
 

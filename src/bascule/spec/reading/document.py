@@ -8,14 +8,13 @@ from typing import Any
 
 import yaml
 
+from bascule.documents import DocumentError, DocumentLimits, yaml_nodes
 from bascule.errors import Problem, SpecError
 
 __all__ = ["Document", "Key"]
 
 Key = tuple[str | int, ...]
-DEEPEST = 50
-MOST_KEYS = 100_000
-TOO_DEEP = Problem("", "nested too deeply, or too large", "write it without YAML aliases (&, *)", 1)
+LIMITS = DocumentLimits(size=4 << 20, depth=50, values=100_000)
 
 
 @dataclass
@@ -64,18 +63,11 @@ class Document:
 
     def _composed(self, text: str) -> yaml.Node | None:
         try:
-            return yaml.compose(text, Loader=yaml.SafeLoader)
-        except RecursionError as error:
-            raise SpecError(self.path, [TOO_DEEP]) from error
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            what = f"not YAML: {getattr(error, 'problem', None) or error}"
-            problem = Problem("", what, "fix the YAML syntax", mark.line + 1 if mark else 1)
-            raise SpecError(self.path, [problem]) from error
+            return yaml_nodes(text, self.path, LIMITS)
+        except DocumentError as error:
+            raise SpecError(self.path, [Problem("", error.problem, error.fix, error.line)]) from error
 
     def _value(self, node: yaml.Node, key: Key) -> Any:
-        if len(key) > DEEPEST or len(self.lines) > MOST_KEYS:  # an alias of itself, or aliases of aliases
-            raise SpecError(self.path, [TOO_DEEP])
         self.lines.setdefault(key, node.start_mark.line + 1)
         self.columns[key] = node.start_mark.column + 1
         if isinstance(node, yaml.MappingNode):
