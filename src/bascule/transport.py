@@ -122,7 +122,7 @@ class OneConnection:
         self.peer: tuple[str, int] = peer.getpeername()[:2]
 
     def get(self, path: str, headers: Mapping[bytes | str, bytes | str]) -> HttpAnswer:
-        """Raises httpcore's errors, also where the connection does not go on after the answer."""
+        """Raises httpcore's errors."""
         url = httpcore.URL(scheme="http", host=self.named[0], port=self.named[1], target=path)
         body = bytearray()
         with self._http.stream("GET", url, headers=headers) as response:
@@ -130,9 +130,12 @@ class OneConnection:
                 body += piece
                 if len(body) > _LARGEST_FIRST:
                     raise httpcore.RemoteProtocolError("its first answer is too large")
-        if not self._http.is_idle():
-            raise httpcore.RemoteProtocolError("it closed the connection after its first answer")
         return HttpAnswer(response.status, httpx.Headers(response.headers), bytes(body))
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another request may follow."""
+        return self._http.is_idle()
 
 
 Prove = Callable[[OneConnection], None]  # raises a BasculeError for a listener that is not whom we mean
@@ -288,7 +291,9 @@ class _Backend(httpcore.SyncBackend):
             raise failure
         try:
             if self._prove is not None:
-                self._prove(OneConnection(host, port, stream))
+                self._prove(connection := OneConnection(host, port, stream))
+                if not connection.goes_on:
+                    raise httpcore.RemoteProtocolError("it closed the connection after its first answer")
         except BaseException:
             stream.close()
             raise

@@ -20,7 +20,7 @@ from bascule.api.identity import HEADER, Identity
 from bascule.api.models import fields
 from bascule.api.models.others import Refusal
 from bascule.conventions import OWN_AGENT
-from bascule.errors import NotAllowed, OtherMigration, Unreachable
+from bascule.errors import OtherMigration, Unreachable
 from bascule.processes import ports
 from bascule.spec.addresses import bracketed
 from bascule.spec.listening import is_loopback
@@ -63,7 +63,7 @@ class Prover:
         self._fix = fix
 
     def __call__(self, connection: OneConnection) -> None:
-        """Raises NotAllowed for another listener, OtherMigration where it serves one, Unreachable where it is busy."""
+        """Raises Unreachable for another listener and where it is busy, OtherMigration where it serves one."""
         nonce = secrets.token_urlsafe(32)
         headers: dict[bytes | str, bytes | str] = {
             HEADER: self._identity.header,
@@ -78,14 +78,14 @@ class Prover:
         if not (secret and hmac.compare_digest(_given(answer).encode(), right.encode())):
             raise self._stranger(*peer)
 
-    def _stranger(self, host: str, port: int) -> NotAllowed:
+    def _stranger(self, host: str, port: int) -> Unreachable:
         owner = ports.owner(port) if is_loopback(host) else None
         named, address = f" ({owner})" if owner else "", address_of(host, port)
         what = (
-            f"what listens on {address}{named} is not Bascule's {self._role} role of this state folder: it does not"
+            f"what listens on {address}{named} is not the {self._role} role of this state folder: it does not"
             " know the operator's token, which was not sent to it"
         )
-        return NotAllowed(
+        return Unreachable(
             what, f"stop that program, or change stack.ports.{self._role} in the spec; if it is yours, {self._fix}"
         )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bascule import judge
+from bascule import judge, private
 from bascule.cli import output
 from bascule.cli.judging import comparison
 from bascule.spec import built_in_text, load
@@ -38,7 +38,8 @@ def spec_asking(tmp_path):
 
     def make(**ports: int) -> str:
         path = tmp_path / "spec.yaml"
-        path.write_text(f"{built_in_text()}\nstack:\n  ports: {json.dumps(ports)}\n")
+        stack = {"ports": ports, "state": str(tmp_path / "state")}
+        path.write_text(f"{built_in_text()}\nstack: {json.dumps(stack)}\n")
         return str(path)
 
     return make
@@ -128,10 +129,13 @@ def test_a_defect_is_shown_whole_and_does_not_exit_1(run, monkeypatch):
     ("status", "body"), [(200, b"<html>"), (500, b"oops"), (200, b"\xff\xfe\x00"), (200, b'"text"'), (302, b"")]
 )
 @pytest.mark.parametrize("command", [["incidents", "list"], ["phase", "show"]])
-def test_another_server_on_the_incidents_port_is_told(run, answering, tmp_path, command, status, body):
-    spec = tmp_path / "spec.yaml"
-    spec.write_text(built_in_text() + f"\nstack: {{ports: {{incidents: {answering(status, body)}}}}}\n")
-    code, said = run(*command, str(spec))
+@pytest.mark.parametrize("token", ["", "of-the-operator-" * 3])
+def test_another_server_on_the_incidents_port_is_told(
+    run, answering, spec_asking, tmp_path, command, status, body, token
+):
+    if token:
+        private.create(tmp_path / "state/secrets/token", token)
+    code, said = run(*command, spec_asking(incidents=answering(status, body)))
     assert (code, "not the incidents role" in said) == (4, True), said
 
 
