@@ -120,15 +120,18 @@ def test_ten_thousand_endpoints_are_stored_but_not_all_become_series(tmp_path: P
     assert sum(requests.values()) == 100_000
 
 
-def test_a_compressed_bomb_takes_little_memory(tmp_path: Path):
-    """300 MB of zeros in 300 kB: one line without an end."""
+@pytest.mark.parametrize(
+    ("byte", "rows", "unparsed"), [(b"x", 2, 1), (b"\0", 1, 0)], ids=["one line without an end", "one hole"]
+)
+def test_a_compressed_bomb_takes_little_memory(tmp_path: Path, byte: bytes, rows: int, unparsed: int):
+    """300 MB of one byte in 300 kB."""
     path = tmp_path / "app.log.1.gz"
     with gzip.open(path, "wb") as file:
         file.write(GOOD)
         for _ in range(300):
-            file.write(bytes(1 << 20))
+            file.write(byte * (1 << 20))
     found = ingest_apart(tmp_path, path)
-    assert (found["rows"], found["unparsed"]) == (2, 1)
+    assert (found["rows"], found["unparsed"]) == (rows, unparsed)
     assert found["mb"] < 300
 
 

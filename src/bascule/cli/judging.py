@@ -103,7 +103,6 @@ def _watch(spec: Spec, client: Prometheus, first: TableRows) -> None:
 
 
 Stretches = list[str] | None
-JUDGE = "judge"
 
 
 @app.command()
@@ -185,6 +184,8 @@ def _labels(labels: Mapping[str, str]) -> str:
 
 def _by_source(result: Backtest) -> list[dict[str, Any]]:
     """A row for the judge, and for each rule that fired."""
+    from bascule.judge import JUDGE
+
     rows = []
     for source in result.sources:
         silent = source == JUDGE and result.unseen

@@ -11,7 +11,7 @@ backtest/             what would have fired on a stretch of history, and what to
 
 from __future__ import annotations
 
-from bascule.judge.backtest.replay import Backtest, Stretch, backtest
+from bascule.judge.backtest.replay import JUDGE, Backtest, Stretch, backtest
 from bascule.judge.backtest.rules import Fired, alerting, firings, metrics_of, running_rules
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import PhaseEngine
@@ -99,6 +99,7 @@ __all__ = [
     "Habit",
     "Hooks",
     "Instances",
+    "JUDGE",
     "JointLook",
     "JudgeOutcome",
     "Judgement",

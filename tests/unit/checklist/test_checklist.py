@@ -428,8 +428,8 @@ def test_the_page_of_another_migration_fails(serving_console):
 
 
 @pytest.fixture
-def serving_console():
-    """The spec, with its console where pages have a title."""
+def serving_console(tmp_path):
+    """The spec, with its console where pages have a title, and a folder without a token that it would have to know."""
     servers = []
 
     def start(title):
@@ -446,7 +446,7 @@ def serving_console():
         servers.append(server := ThreadingHTTPServer(("127.0.0.1", 0), Page))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         ports = SPEC.stack.ports.model_copy(update={"console": server.server_port})
-        return SPEC.model_copy(update={"stack": SPEC.stack.model_copy(update={"ports": ports})})
+        return SPEC.model_copy(update={"stack": SPEC.stack.model_copy(update={"ports": ports, "state": tmp_path})})
 
     yield start
     for server in servers:

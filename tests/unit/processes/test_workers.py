@@ -40,6 +40,7 @@ def test_work_that_goes_on_is_no_problem_and_ends_when_it_is_told_to(stop):
     assert workers.deaths == {"reading": 0}
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the exit is what is tried
 def test_work_whose_thread_is_gone_is_told_for_as_long_as_it_is(stop, eventually):
     """An exit of the thread is no error that the next start could follow."""
     workers = Workers(stop, pause=0.01)

@@ -11,9 +11,7 @@ from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, deployment
 from bascule.checklist.looked import Looked
 from bascule.conventions import Alert, Severity
 from bascule.generate.prometheus.rule_groups import rule_groups
-from bascule.judge import backtest
-from bascule.judge.backtest.replay import JUDGE
-from bascule.judge.backtest.rules import Fired
+from bascule.judge import JUDGE, Fired, backtest
 from bascule.spec import Spec
 
 LONGEST_SECONDS = 3600.0
