@@ -69,6 +69,9 @@ def _digest(looks: list[JointLook]) -> str:
 
 def _course(around: Any) -> list[float]:
     """The candidate's mean `up` by second, however a build keeps it."""
+    if hasattr(around, "attendance"):
+        (service,) = around.attendance.services
+        return [float(share) for share in service.found / service.came]
     course = around.availability
     return [float(value) for value in (course[1] if isinstance(course, tuple) else [mean for _, mean in course])]
 

@@ -38,8 +38,8 @@ class ScrapedSecond(NamedTuple):
 
 @dataclass(frozen=True)
 class UpSamples:
-    """UpSamples that were not known, (n,) each: whose `jobs`, when (Unix seconds), `up`, and how long after the one
-    before of the same target, infinity for its first."""
+    """Samples of `up` that were not known, (n,) each: whose `jobs`, when (Unix seconds), `up`, and how long after the
+    one before of the same target, infinity for its first."""
 
     jobs: np.ndarray[tuple[int], np.dtype[np.object_]]
     times: Floats
