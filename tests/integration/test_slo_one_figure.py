@@ -173,7 +173,7 @@ def recorded(prometheus: Prometheus, end: int) -> dict[str, dict[str, float]]:
     groups = yaml.safe_load(generate(parse(SPEC))["prometheus/rules/sla.yml"])["groups"]
     (rule,) = (r for r in groups[0]["rules"] if r.get("labels") == {"window": "1h"} and "record" in r)
     found: dict[str, dict[str, float]] = {}
-    for sample in prometheus.instant(rule["expr"], at=end + 59):  # a group is evaluated at a second of its own
+    for sample in prometheus.instant(rule["expr"], at=end + 59.999):  # a group has a moment of its own in each minute
         found.setdefault(sample.labels["sla"], {})[sample.labels.get("job", "")] = 1 - sample.value
     return found
 
