@@ -17,7 +17,6 @@ from bascule.errors import UsageError
 
 __all__ = ["DocumentError", "DocumentLimits", "read_yaml", "read_yaml_as_text", "read_yamls", "text_of", "yaml_nodes"]
 
-MIB = 1 << 20
 LONGEST_NUMBER = 400  # characters; reading a longer one takes the square of its length
 _NUMBER = re.compile(r"[-+]?[0-9_.:]+")  # whole, decimal, and `1:30:00`, which YAML 1.1 takes for a number
 
@@ -26,7 +25,7 @@ _NUMBER = re.compile(r"[-+]?[0-9_.:]+")  # whole, decimal, and `1:30:00`, which 
 class DocumentLimits:
     """Of one document. `size`: characters; `values`: what an alias refers to counts again each time."""
 
-    size: int = 16 * MIB
+    size: int = 16 << 20
     depth: int = 100
     values: int = 1_000_000
 
@@ -53,7 +52,7 @@ def text_of(path: Path, limits: DocumentLimits = LIMITS) -> str:
 
 def read_yaml(text: str, name: Path | str, limits: DocumentLimits = LIMITS) -> Any:
     """The value of a text with one document; None where there is none. Raises DocumentError."""
-    return next(_values(text, name, limits, yaml.CSafeLoader), None)
+    return _only(_values(text, name, limits, yaml.CSafeLoader), name)
 
 
 def read_yamls(text: str, name: Path | str, limits: DocumentLimits = LIMITS) -> list[Any]:
@@ -63,7 +62,7 @@ def read_yamls(text: str, name: Path | str, limits: DocumentLimits = LIMITS) -> 
 
 def read_yaml_as_text(text: str, name: Path | str, limits: DocumentLimits = LIMITS) -> Any:
     """The same as `read_yaml`, with every plain value as it is written: `0x60` is not a number here."""
-    return next(_values(text, name, limits, yaml.CBaseLoader), None)
+    return _only(_values(text, name, limits, yaml.CBaseLoader), name)
 
 
 def yaml_nodes(text: str, name: Path | str, limits: DocumentLimits = LIMITS) -> yaml.Node | None:
@@ -85,6 +84,13 @@ def _values(text: str, name: Path | str, limits: DocumentLimits, kind: Any) -> I
             yield loader.construct_document(node)
     except (yaml.YAMLError, RecursionError, ArithmeticError, TypeError, ValueError) as error:
         raise _unreadable(name, error) from error
+
+
+def _only(values: Iterator[Any], name: Path | str) -> Any:
+    found = next(values, None)
+    for _ in values:
+        raise DocumentError(name, 1, "more than one document", "keep one of them: `---` begins another")
+    return found
 
 
 def _unreadable(name: Path | str, error: Exception) -> DocumentError:

@@ -55,6 +55,13 @@ def test_what_is_within_the_bounds_is_read_with_its_aliases():
     assert read_yaml("", "x", SMALL) is None
 
 
+@pytest.mark.parametrize("read", [read_yaml, read_yaml_as_text, yaml_nodes])
+def test_a_second_document_is_refused_and_not_left_out(read):
+    with pytest.raises(DocumentError) as caught:
+        read("a: 1\n---\nb: 2", "x", SMALL)
+    assert "document" in caught.value.what
+
+
 @pytest.mark.parametrize("read", READERS[:-1])
 def test_a_duplicate_key_is_refused_at_its_line(read):
     with pytest.raises(DocumentError, match=r"^x:3: duplicate key 'a'"):
