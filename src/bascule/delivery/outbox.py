@@ -177,8 +177,10 @@ class Outbox:
 
     @property
     def problem(self) -> str:
-        """Why what is owed is in memory alone; empty while it is on disk."""
-        return self._problem
+        """Why what is owed is in memory alone, where the disk does not take it now; empty while it is on disk."""
+        with self._lock:
+            self._write_rest()
+            return self._problem
 
     def _write_rest(self) -> None:
         """Write what the disk does not have yet, all of it or nothing: a message that is owed to several channels must
