@@ -11,6 +11,8 @@ import errno
 import os
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,26 +50,17 @@ def opened(path: Path, mode: str, **how: Any) -> IO[Any]:
 
 def replace(path: Path, content: Content) -> None:
     """Put a file in place of the one before; where that fails, it is as it was. Raises OSError."""
-    fresh = _beside(path)
-    try:
-        write_synced(fresh, content)
+    with _fresh(path, content) as fresh:
         os.replace(fresh, path)
-        sync_folder(path.parent)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def create(path: Path, content: Content) -> bool:
     """Make a file where there is none; whether it was this call that made it. Raises OSError."""
-    fresh = _beside(path)
     try:
-        write_synced(fresh, content)
-        os.link(fresh, path)
-        sync_folder(path.parent)
+        with _fresh(path, content) as fresh:
+            os.link(fresh, path)
     except FileExistsError:
         return False
-    finally:
-        fresh.unlink(missing_ok=True)
     return True
 
 
@@ -109,9 +102,16 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _beside(path: Path) -> Path:
-    """A name for this thread alone."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+@contextmanager
+def _fresh(path: Path, content: Content) -> Iterator[Path]:
+    """The content in a file beside, under a name for this thread alone, until it has taken its place."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        write_synced(fresh, content)
+        yield fresh
+        sync_folder(path.parent)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _write_all(file: IO[bytes], content: Content) -> None:

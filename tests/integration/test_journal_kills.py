@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
+from small_disk import fill, small_disk
 
 from bascule.api import IncidentsClient, Tokens
 from bascule.errors import BasculeError
@@ -93,31 +93,6 @@ class Journal:
             store.close()
 
 
-@contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "bascule-test", str(folder)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount the small disk that this wants")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Write until there is no room for another byte."""
-    ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for size in (65536, 4096, 512, 1):
-            try:
-                while True:
-                    file.write(b"x" * size)
-            except OSError:
-                continue
-    return ballast
-
-
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_no_end_that_was_acknowledged_is_lost_by_a_kill_at_any_moment(tmp_path, eventually, seed) -> None:
     """Alertmanager does not repeat what was answered with 200: the incident would be open for ever."""
@@ -150,7 +125,9 @@ def test_no_end_that_was_acknowledged_is_lost_by_a_kill_at_any_moment(tmp_path, 
 
 def test_on_a_full_disk_nothing_is_said_to_be_done_that_a_kill_forgets(tmp_path, eventually) -> None:
     """Refused with the file, what it needs and what there is; done once there is room."""
-    with small_disk(tmp_path / "disk"):
+    with small_disk(tmp_path / "disk", DISK) as is_mounted:
+        if not is_mounted:
+            pytest.skip("only root may mount the small disk that this wants")
         journal = Journal(tmp_path, tmp_path / "disk" / "state")
         journal.start(eventually)
         client = IncidentsClient(journal.spec)

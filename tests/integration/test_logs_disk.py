@@ -10,14 +10,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from small_disk import small_disk
 
 from bascule.logs import LogReader
 from bascule.processes import ports
@@ -50,19 +50,6 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end, "the condition did not come true in time"
         time.sleep(0.05)
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[bool]:
-    """A tmpfs of a few megabytes; False where this user may not mount one."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_BYTES}", "bascule-test", str(folder)]
-    mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    try:
-        yield mounted
-    finally:
-        if mounted:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @dataclass
@@ -125,7 +112,7 @@ class Role:
 def test_a_full_disk_is_told_and_nothing_is_lost_once_there_is_space(tmp_path: Path):
     """An error that says what to do, a metric, a lag; the counters tell of what is stored, at last of all."""
     disk = tmp_path / "disk"
-    with small_disk(disk) as mounted:
+    with small_disk(disk, TMPFS_BYTES) as mounted:
         if mounted:
             (disk / "filler").write_bytes(bytes(TMPFS_BYTES - (600 << 10)))
         role = Role(tmp_path, disk)
@@ -154,7 +141,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost_once_there_is_space(tmp_path: P
 def test_a_role_that_finds_its_disk_full_says_so_and_ends(tmp_path: Path):
     """No traceback: what, where, and the fix; started again with space it takes everything up."""
     disk = tmp_path / "disk"
-    with small_disk(disk) as mounted:
+    with small_disk(disk, TMPFS_BYTES) as mounted:
         if not mounted:
             pytest.skip("only root may mount the small disk that this wants")
         (disk / "filler").write_bytes(bytes(TMPFS_BYTES - 4096 * 2))

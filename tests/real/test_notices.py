@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 import time
@@ -12,6 +11,7 @@ import httpx
 import pytest
 from chaos.people import Hook
 from chaos.standin import Page
+from small_disk import fill, small_disk
 
 from bascule import incidents
 from bascule.api import IncidentsClient, Tokens
@@ -181,36 +181,18 @@ def claimed(spec):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if mount.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mount.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def disk(tmp_path):
+    with small_disk(tmp_path / "disk", 2 << 20) as is_mounted:
+        if not is_mounted:
+            pytest.skip("only root may mount the small disk that this wants")
+        yield tmp_path / "disk"
 
 
-def fill(folder: Path) -> Path:
-    """Write until there is no room for another byte."""
-    ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for size in (65536, 4096, 512, 1):
-            try:
-                while True:
-                    file.write(b"x" * size)
-            except OSError:
-                continue
-    return ballast
-
-
-def test_on_a_full_disk_nothing_moves_forward_and_everyone_is_told(small_disk, page, people, eventually, tmp_path):
+def test_on_a_full_disk_nothing_moves_forward_and_everyone_is_told(disk, page, people, eventually, tmp_path):
     """A move forward is written down before the hook runs, so that share and journal never differ; the way back is
     never refused; a fault is told from memory and written down once there is room."""
     shop, judge = page(), page()
-    spec = Rooms(small_disk, shop, judge, tmp_path / "share", hook_of(people)).spec
+    spec = Rooms(disk, shop, judge, tmp_path / "share", hook_of(people)).spec
     stop = threading.Event()
     thread = threading.Thread(target=incidents.run, args=(spec, stop))
     thread.start()
@@ -218,7 +200,7 @@ def test_on_a_full_disk_nothing_moves_forward_and_everyone_is_told(small_disk, p
     try:
         eventually(answers(f"{spec.stack.url('incidents')}/health"), 20)
         client.set_phase(1, "ada", "go", 0.1, force=True)
-        ballast = fill(small_disk)
+        ballast = fill(disk)
         with pytest.raises(BasculeError):
             note_until_refused(client)
         with pytest.raises(BasculeError):

@@ -71,10 +71,12 @@ def cannot(why: str, *evidence: ItemEvidence) -> ItemOutcome:
     return ItemOutcome(ItemState.CANNOT, evidence, why)
 
 
-def judged(problems: Iterable[str], *evidence: ItemEvidence) -> ItemOutcome:
-    """Failed where there is a problem, else passed."""
-    found = list(problems)
-    return failed("; ".join(found), *evidence) if found else passed(*evidence)
+def judged(problems: Iterable[str], *evidence: ItemEvidence, unknown: Iterable[str] = ()) -> ItemOutcome:
+    """Failed where there is a problem; else not checked where something is unknown; else passed."""
+    if problem := "; ".join(problems):
+        return failed(problem, *evidence)
+    why = "; ".join(unknown)
+    return cannot(why, *evidence) if why else passed(*evidence)
 
 
 Check = Callable[["Looked"], ItemOutcome]

@@ -30,9 +30,7 @@ class AppriseResult(IntEnum):
 
 def main() -> int:
     job = json.loads(sys.stdin.readline())
-    signal.setitimer(
-        signal.ITIMER_REAL, job["seconds"]
-    )  # its signal ends the process, also where the sender is stopped
+    signal.setitimer(signal.ITIMER_REAL, job["seconds"])  # its signal ends the process, if the sender is stopped too
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     threading.Thread(target=_end_with_the_sender, daemon=True).start()
     return _attempt(job["url"], job["title"], job["body"])

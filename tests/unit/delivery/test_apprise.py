@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -127,6 +127,16 @@ def test_the_others_are_told_meanwhile_and_what_is_owed_stays_owed(listener, tmp
         outbox.close()
 
 
+@contextmanager
+def running(program: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", program, *arguments])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_the_process_of_an_attempt_ends_with_a_sender_that_is_killed(listener, tmp_path, eventually):
     one = listener(*SILENT)
     by_apprise(one, tmp_path)
@@ -136,15 +146,11 @@ def test_the_process_of_an_attempt_ends_with_a_sender_that_is_killed(listener, t
         "deliver_now('x', Receiver(apprise=AppriseUrl(url_file=Path(sys.argv[1]))), Message('k', 's', 't'),"
         " Policy((), 60.0, 60.0))"
     )
-    sender = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "url")])
-    try:
+    with running(program, str(tmp_path / "url")) as sender:
         eventually(one.asked.is_set, 30)
         assert not one.hung_up.is_set()
         sender.send_signal(signal.SIGKILL)
         eventually(one.hung_up.is_set)
-    finally:
-        sender.kill()
-        sender.wait()
 
 
 def test_the_process_of_an_attempt_ends_in_time_while_its_sender_is_stopped(listener, tmp_path, eventually):
@@ -156,14 +162,10 @@ def test_the_process_of_an_attempt_ends_in_time_while_its_sender_is_stopped(list
         "from bascule.spec.receivers import AppriseUrl;"
         "send_by_apprise(AppriseUrl(url_file=Path(sys.argv[1])), Message('k', 's', 't'), Line(60.0, 8.0))"
     )
-    sender = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "url")])
-    try:
+    with running(program, str(tmp_path / "url")) as sender:
         eventually(one.asked.is_set, 30)
         sender.send_signal(signal.SIGSTOP)
         eventually(one.hung_up.is_set, 30)
-    finally:
-        sender.kill()
-        sender.wait()
 
 
 def test_an_answer_without_end_costs_the_sender_no_memory(listener, tmp_path):

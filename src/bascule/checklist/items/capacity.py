@@ -6,7 +6,7 @@ import time
 from dataclasses import astuple, dataclass
 
 from bascule import times
-from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, failed, passed, post_deployment
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, judged, post_deployment
 from bascule.checklist.looked import Looked
 from bascule.spec import Spec
 
@@ -63,10 +63,7 @@ def capacity(looked: Looked) -> ItemOutcome:
         unknown += [lacking] if lacking else []
         if isinstance(value, float) and value < SOON_SECONDS:
             soon.append(f"{limit.what} is reached {when}")
-    if soon:
-        return failed("; ".join(soon), *evidence)
-    unknown = [NO_HOSTS] * (not _hosts(looked)) + unknown
-    return cannot("; ".join(unknown), *evidence) if unknown else passed(*evidence)
+    return judged(soon, *evidence, unknown=[NO_HOSTS] * (not _hosts(looked)) + unknown)
 
 
 def _when(seconds: object) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, failed, passed, post_deployment
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, judged, post_deployment
 from bascule.checklist.looked import Looked
 from bascule.errors import ProgramMissing
 from bascule.processes import ports, programs
@@ -53,11 +53,10 @@ def history(looked: Looked) -> ItemOutcome:
         shutil.rmtree(snapshot, ignore_errors=True)
     told = {query: f"{here[query]} running, {there[query]} restored" for query in asked}
     evidence = [taken, *(ItemEvidence(query, found) for query, found in told.items())]
-    if problems := [f"{query}: {told[query]}" for query in asked if here[query] != there[query]]:
-        return failed("; ".join(problems), *evidence)
-    if empty := [query for query in asked if here[query] is None]:
-        return cannot(f"there is no data to restore of {', '.join(empty)}", *evidence)
-    return passed(*evidence)
+    problems = [f"{query}: {told[query]}" for query in asked if here[query] != there[query]]
+    empty = ", ".join(query for query in asked if here[query] is None)
+    unknown = [f"there is no data to restore of {empty}"] if empty else []
+    return judged(problems, *evidence, unknown=unknown)
 
 
 def _answers(prometheus: Prometheus, asked: Sequence[str], at: float) -> dict[str, float | None]:

@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 
 from bascule.api.models.logs import Search
-from bascule.checklist.item import ItemEvidence, ItemOutcome, answered, cannot, failed, passed, pre_deployment
+from bascule.checklist.item import ItemEvidence, ItemOutcome, answered, cannot, judged, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.conventions import LOG_LINES
 from bascule.spec import Selector
@@ -32,12 +32,9 @@ def log_aggregation(looked: Looked) -> ItemOutcome:
         lost += [problem] if problem else []
     read = {name: looked.prometheus.scalar(_lines(name)) for name, file in sources.items() if file is None}
     evidence += [answered(_lines(name), value, "lines") for name, value in read.items()]
-    if lost:
-        return failed("; ".join(lost), *evidence)
     unread = ", ".join(name for name, value in read.items() if not isinstance(value, float) or value <= 0)
-    if unread:
-        return cannot(f"no file of {unread} can be written here, and no line of it was read in {LATELY}", *evidence)
-    return passed(*evidence)
+    unknown = [f"no file of {unread} can be written here, and no line of it was read in {LATELY}"] if unread else []
+    return judged(lost, *evidence, unknown=unknown)
 
 
 def _lines(source: str) -> str:

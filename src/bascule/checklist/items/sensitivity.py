@@ -7,11 +7,11 @@ import time
 from bascule import times
 from bascule.api.models.journal import IncidentAnswer
 from bascule.checklist.deployed import first_of
-from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, deployment, failed, passed
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, deployment, judged
 from bascule.checklist.looked import Looked
 from bascule.conventions import Alert, Severity
 from bascule.generate.prometheus.rule_groups import rule_groups
-from bascule.judge import JUDGE, Fired, backtest
+from bascule.judge import JUDGE, Backtest, Fired, backtest
 from bascule.spec import Spec
 
 LONGEST_SECONDS = 3600.0
@@ -48,16 +48,18 @@ def sensitivity(looked: Looked) -> ItemOutcome:
         ItemEvidence("both versions compared", times.lasting(replayed.compared)),
         *(ItemEvidence("could not fire", why) for why in replayed.problems if why not in replayed.refused),
     ]
-    if false:
-        return failed("; ".join(f"{each.by} would have fired" for each in false), *evidence)
+    return judged((f"{each.by} would have fired" for each in false), *evidence, unknown=_unknown(replayed))
+
+
+def _unknown(replayed: Backtest) -> list[str]:
+    """Why a replay without a false alarm proves nothing; empty where it does."""
     if replayed.refused:
-        return cannot("; ".join(first_of(replayed.refused)), *evidence)
+        return first_of(replayed.refused)
     if len(replayed.sources) < 2:  # the judge is one of them
-        return cannot("none of the rules has series here", *evidence)
+        return ["none of the rules has series here"]
     if replayed.compared < LEAST_SECONDS:
-        compared = times.lasting(replayed.compared)
-        return cannot(f"the judge could compare both versions for {compared}; a minute is needed", *evidence)
-    return passed(*evidence)
+        return [f"the judge could compare both versions for {times.lasting(replayed.compared)}; a minute is needed"]
+    return []
 
 
 def _excuses(spec: Spec, fired: Fired, incident: IncidentAnswer, now: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bascule import sla, times
-from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, failed, passed, post_deployment
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, judged, post_deployment
 from bascule.checklist.looked import Looked
 from bascule.sla import ObjectiveReport, SlaOutcome
 
@@ -17,15 +17,12 @@ def sla_compliance(looked: Looked) -> ItemOutcome:
     now = time.time()
     start = now - min(LONGEST_SECONDS, looked.history)
     report = sla.evaluate(looked.spec, looked.prometheus, start, now)
-    evidence = [_evidence(looked, each) for each in report.objectives]
-    breached = [each.name for each in report.objectives if each.outcome is SlaOutcome.FAIL and not each.is_so_far]
-    if breached:
-        return failed("; ".join(f"{name} is breached" for name in breached), *evidence)
     if not report.objectives:
         return cannot("the spec declares no SLA; add some under slas")
-    if why := "; ".join(filter(None, map(_undecided, report.objectives))):
-        return cannot(why, *evidence)
-    return passed(*evidence)
+    evidence = [_evidence(looked, each) for each in report.objectives]
+    breached = [each.name for each in report.objectives if each.outcome is SlaOutcome.FAIL and not each.is_so_far]
+    undecided = filter(None, map(_undecided, report.objectives))
+    return judged((f"{name} is breached" for name in breached), *evidence, unknown=undecided)
 
 
 def _undecided(each: ObjectiveReport) -> str:
