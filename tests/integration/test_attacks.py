@@ -299,6 +299,17 @@ def test_a_flood_of_connections(house: House, role: str) -> None:
     house.check_answers(role)
 
 
+def test_a_stream_ends_with_the_session_that_opened_it(house: House) -> None:
+    tokens = Tokens(house.spec.stack.state)
+    name, cookie = COOKIE.format(port=house.spec.stack.ports.console), tokens.cookie(Session("", Seat.OPERATOR))
+    url = f"http://127.0.0.1:{house.ports['console']}/stream"
+    with house.client.stream("GET", url, headers={"Cookie": f"{name}={cookie}"}) as answer:
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line.startswith("event")) == "event: frame"
+        tokens.end_session(cookie)
+        assert [line for line in lines if line.startswith("event")][-1] == "event: over"
+
+
 def test_a_flood_of_viewers(house: House) -> None:
     """Each holds an answer that never ends; the oldest makes room."""
     with ExitStack() as held:

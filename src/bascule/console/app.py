@@ -29,9 +29,9 @@ from bascule.console.problems import ProblemPages
 from bascule.console.proving.pages import Proving, add_proving
 from bascule.console.render import Renderer, for_acting, for_reading
 from bascule.console.shared import UNKNOWN_ROW, Console
-from bascule.console.signing import Reception, Someone, add_signing
+from bascule.console.signing import Reception, Someone, Staying, add_signing
 from bascule.console.spans import AskedSpan, Window
-from bascule.console.stream import Stream, TooManyViewers, View
+from bascule.console.stream import GoesOn, Stream, TooManyViewers, View
 from bascule.console.views.search import FoundLines, LogSearch
 from bascule.conventions import CONSOLE_VIEWERS
 from bascule.errors import BasculeError
@@ -138,12 +138,12 @@ def _add_pages(app: FastAPI, console: Console) -> None:
 
 def _add_streams(app: FastAPI, console: Console) -> None:
     @app.get("/stream", **FREE)
-    async def stream(viewer: Someone) -> StreamingResponse:
-        return _events(console.stream, for_acting if viewer.may_act else for_reading)
+    async def stream(viewer: Someone, goes_on: Staying) -> StreamingResponse:
+        return _events(console.stream, goes_on, for_acting if viewer.may_act else for_reading)
 
     @app.get("/stream/incidents", **FREE)
-    async def incident_stream() -> StreamingResponse:
-        return _events(console.incident_stream, dict)
+    async def incident_stream(goes_on: Staying) -> StreamingResponse:
+        return _events(console.incident_stream, goes_on, dict)
 
 
 def _add_charts(app: FastAPI, console: Console) -> None:
@@ -188,9 +188,9 @@ def _add_runbooks(app: FastAPI, renderer: Renderer) -> None:
         return HTMLResponse(renderer.runbook(book, viewer))
 
 
-def _events(stream: Stream, view: View) -> StreamingResponse:
+def _events(stream: Stream, goes_on: GoesOn, view: View) -> StreamingResponse:
     try:
-        return StreamingResponse(stream.events(view), headers=UNBUFFERED, media_type="text/event-stream")
+        return StreamingResponse(stream.events(goes_on, view), headers=UNBUFFERED, media_type="text/event-stream")
     except TooManyViewers as error:
         raise HTTPException(503, str(error)) from error
 

@@ -9,10 +9,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import Field
 
 from bascule.api.guard import Door, source_of
+from bascule.api.limits import Refused
 from bascule.api.models import fields
-from bascule.api.rights import Lane, Right, needs
+from bascule.api.rights import Lane, Need, Right, needs
 from bascule.api.tokens import SESSION_SECONDS, Session
 from bascule.console.render import Renderer
+from bascule.console.stream import GoesOn
 from bascule.console.viewer import NOBODY, Viewer
 
 
@@ -36,6 +38,14 @@ class Reception:
         cookie, session = self.door.come_in(request.headers, source_of(request.scope))
         return Viewer(session, self.door.tokens.page_token(cookie)) if session else NOBODY
 
+    def may_read(self, request: Request) -> bool:
+        """Whether the request would be let in to read now."""
+        try:
+            self.door.check(request.scope, request.headers, Need(Right.READ))
+        except Refused:
+            return False
+        return True
+
     def seat(self, request: Request, answer: Response, session: Session) -> None:
         """Give the browser a cookie for a week; one that came over TLS never leaves without it."""
         cookie, age = self.door.tokens.cookie(session), int(SESSION_SECONDS)
@@ -56,6 +66,15 @@ async def viewer_of(request: Request) -> Viewer:
 
 
 Someone = Annotated[Viewer, Depends(viewer_of)]
+
+
+async def staying_of(request: Request, viewer: Someone) -> GoesOn:
+    """A stream outlives what let it in: it goes on while the same request would be let in as the same viewer."""
+    reception: Reception = request.app.state.reception
+    return lambda: reception.may_read(request) and reception.viewer(request) == viewer
+
+
+Staying = Annotated[GoesOn, Depends(staying_of)]
 
 
 def add_signing(app: FastAPI, reception: Reception, renderer: Renderer) -> None:

@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 INTERVAL = 0.5  # seconds between frames, where no news comes sooner; the parts are read once a second
 MAX_VIEWERS = 200
+ASK_SECONDS = 2.0  # between two questions whether a viewer may go on
+OVER = "event: over\ndata:\n\n"  # the last one for who may not: the page is loaded again, as they may see it now
 
 Fragments = Mapping[str, str]
 View = Callable[[Fragments], Fragments]  # what one kind of viewer gets of a frame
+GoesOn = Callable[[], bool]  # whether a viewer may still see what they saw when the stream was opened
 
 
 @dataclass(frozen=True)
@@ -57,19 +61,24 @@ class Stream:
         self._maker: asyncio.Task[None] | None = None
         self.viewers = 0
 
-    def events(self, view: View = dict) -> AsyncIterator[str]:
+    def events(self, goes_on: GoesOn, view: View = dict) -> AsyncIterator[str]:
         """One viewer's stream of events; by default of whole frames. `view`: the same object for one kind of viewer."""
         if self.viewers >= MAX_VIEWERS:
             raise TooManyViewers(f"{MAX_VIEWERS} pages are open already; close some")
-        return self._events(view)
+        return self._events(goes_on, view)
 
-    async def _events(self, view: View) -> AsyncIterator[str]:
+    async def _events(self, goes_on: GoesOn, view: View) -> AsyncIterator[str]:
         self.viewers += 1
         try:
-            before = PageFrame()
+            before, asked = PageFrame(), time.monotonic()
             yield "retry: 1000\n\n"
             while not self._stop.is_set():
                 frame = await self._next()
+                if time.monotonic() - asked >= ASK_SECONDS:
+                    if not goes_on():
+                        yield OVER
+                        return
+                    asked = time.monotonic()
                 yield frame.since(before, view)
                 before = frame
         finally:

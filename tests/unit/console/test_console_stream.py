@@ -20,6 +20,10 @@ def told(event: str) -> dict[str, Any]:
     return fragments
 
 
+def always() -> bool:
+    return True
+
+
 def run(coroutine: Any) -> Any:
     return asyncio.run(asyncio.wait_for(coroutine, 10))
 
@@ -34,7 +38,7 @@ def test_a_viewer_gets_everything_first_and_then_what_changed() -> None:
     last = {"a": "1", "b": "2"}
 
     async def look() -> list[dict[str, Any]]:
-        viewer = Stream(lambda: next(frames, last), threading.Event()).events()
+        viewer = Stream(lambda: next(frames, last), threading.Event()).events(always)
         await anext(viewer)  # how soon to come back
         seen = [told(await anext(viewer)) for _ in range(3)]
         await viewer.aclose()  # type: ignore[attr-defined]
@@ -48,7 +52,7 @@ def test_news_makes_a_frame_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     news, last = threading.Event(), {"a": "1"}
 
     async def look() -> list[dict[str, Any]]:
-        viewer = Stream(lambda: dict(last), threading.Event(), news).events()
+        viewer = Stream(lambda: dict(last), threading.Event(), news).events(always)
         await anext(viewer)
         seen = [told(await anext(viewer))]
         last["a"] = "2"
@@ -70,7 +74,7 @@ def test_one_frame_is_made_for_all_viewers() -> None:
 
     async def look() -> set[str]:
         stream = Stream(make, threading.Event())
-        viewers = [stream.events() for _ in range(20)]
+        viewers = [stream.events(always) for _ in range(20)]
         for viewer in viewers:
             await anext(viewer)
         first = await asyncio.gather(*(anext(viewer) for viewer in viewers))
@@ -86,7 +90,7 @@ def test_the_stream_ends_when_the_console_stops() -> None:
 
     async def look() -> int:
         events = 0
-        async for _ in Stream(dict, stop).events():
+        async for _ in Stream(dict, stop).events(always):
             events += 1
             if events == 3:
                 stop.set()
@@ -95,10 +99,25 @@ def test_the_stream_ends_when_the_console_stops() -> None:
     assert run(look()) >= 3
 
 
+def test_a_viewer_who_may_not_go_on_is_told_so_and_another_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "ASK_SECONDS", 0.0)
+    answers = iter([True, False])
+
+    async def look() -> tuple[list[str], dict[str, Any]]:
+        stream = Stream(lambda: {"a": "1"}, threading.Event())
+        other = stream.events(always)
+        await anext(other)
+        seen = [event async for event in stream.events(lambda: next(answers))]
+        return seen, told(await anext(other))
+
+    (_, first, last), other = run(look())
+    assert (told(first), last, other) == ({"a": "1"}, streams.OVER, {"a": "1"})
+
+
 def test_a_viewer_who_leaves_is_not_counted_any_more() -> None:
     async def look() -> tuple[int, int]:
         stream = Stream(dict, threading.Event())
-        viewer = stream.events()
+        viewer = stream.events(always)
         await anext(viewer)
         here = stream.viewers
         await viewer.aclose()  # type: ignore[attr-defined]
@@ -112,10 +131,10 @@ def test_more_viewers_than_can_be_served_are_refused(monkeypatch: pytest.MonkeyP
 
     async def look() -> None:
         stream = Stream(dict, threading.Event())
-        viewer = stream.events()
+        viewer = stream.events(always)
         await anext(viewer)
         with pytest.raises(TooManyViewers):
-            stream.events()
+            stream.events(always)
         await viewer.aclose()  # type: ignore[attr-defined]
 
     run(look())
@@ -126,7 +145,7 @@ def test_no_frame_is_made_when_nobody_looks() -> None:
 
     async def look() -> int:
         stream = Stream(lambda: made.append(1) or {}, threading.Event())  # type: ignore[func-returns-value]
-        viewer = stream.events()
+        viewer = stream.events(always)
         await anext(viewer)
         await anext(viewer)
         await viewer.aclose()  # type: ignore[attr-defined]
@@ -151,7 +170,7 @@ def test_viewers_of_one_kind_share_what_is_said_and_another_kind_gets_its_own() 
 
     async def look() -> list[dict[str, Any]]:
         stream = Stream(lambda: {"a": "1"}, threading.Event())
-        viewers = [stream.events(view) for view in [readers] * 20 + [operators]]
+        viewers = [stream.events(always, view) for view in [readers] * 20 + [operators]]
         for viewer in viewers:
             await anext(viewer)
         first = await asyncio.gather(*(anext(viewer) for viewer in viewers))

@@ -1,4 +1,4 @@
-// Keeps the page fresh: one stream of fragments, put in place without disturbing what the reader has open.
+// Keeps the page fresh: a stream of fragments, put in place beside what is open.
 import { morph } from "./morph.js";
 import { refreshCharts, redrawCharts, setWindow } from "./charts.js";
 import { local, setAhead, say, tellTimes } from "./times.js";
@@ -6,12 +6,12 @@ import "./act.js";
 import { alarm } from "./keys.js";
 import { chooseTheme } from "./themes.js";
 
-const SILENT = 5000; // ms without news from which the page calls itself frozen
-const HOPELESS = 15000; // ms after which a stream that says nothing is opened again
+const SILENT = 5000; // ms without news: the page calls itself frozen
+const HOPELESS = 15000; // ms without news: the stream is opened again
 const $ = (id) => document.getElementById(id);
 let stream;
 let heard = Date.now();
-let told = ""; // when the server spoke last, by its own clock
+let told = ""; // when the server spoke last, by its clock
 
 // ------------------------------------------------------------ the stream
 
@@ -28,12 +28,13 @@ function open() {
     tellTimes();
     tellLife();
   });
+  stream.addEventListener("over", () => location.reload());
 }
 
 function follow() {
   const verdict = $("verdict")?.dataset.verdict;
   const root = document.documentElement;
-  if (root.dataset.verdict === verdict) return; // on a page without a verdict both are undefined
+  if (root.dataset.verdict === verdict) return; // without a verdict both are undefined
   if (verdict === "roll_back") alarm();
   root.dataset.verdict = verdict;
   $("favicon").href = `/static/favicon-${verdict}.svg`;
