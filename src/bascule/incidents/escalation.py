@@ -4,7 +4,7 @@
   whose receiver cannot be reached is followed by the next one at once
 - conventions.py says how many steps a severity notifies, and how often who was notified is reminded
 - everyone who was notified also learns of new alerts of the situation, of the acknowledgement, of the end and of a new
-  start: each by what they were told themselves, whatever others were told meanwhile
+  start (once: by a step, if one calls them for it): each by what they were told themselves, whatever others were told
 """
 
 from __future__ import annotations
@@ -111,6 +111,10 @@ class Hearer:
         """When it heard last; Unix seconds."""
         return max(notice.heard for notice in self.told)
 
+    def has_step_within(self, begin: float, end: float) -> bool:
+        """Whether a step called it in that span, Unix seconds."""
+        return any(notice.kind == NoticeKind.STEP and begin <= notice.at <= end for notice in self.told)
+
     @property
     def knows(self) -> int:
         """The last incident that it was called for. What is written down later is news, whatever time it bears."""
@@ -141,14 +145,24 @@ def due(situation: Situation, audience: Audience, told: Sequence[Notice], now: f
     hearers = _hearers(told, audience.people)
     if situation.resolved is not None:
         wanted = _end(situation, told, audience.people, now)
-    elif situation.acknowledged is not None:
-        wanted = [*_again(situation, hearers, now), *_taken(situation, hearers, now)]
     else:
-        wanted = [*_again(situation, hearers, now), *_steps(situation, audience, told, now)]
-    new = [notice for notice in (*wanted, *_at_once(situation, audience, now)) if notice.key not in known]
+        wanted = _while_open(situation, hearers, audience, told, now)
+    new = [notice for notice in wanted if notice.key not in known]
     called = {notice.receiver for notice in new}  # by what lists everything already
     further = _further(situation, [each for each in hearers if each.name not in called], now)
     return new + [notice for notice in further if notice.key not in known]
+
+
+def _while_open(
+    situation: Situation, hearers: Sequence[Hearer], audience: Audience, told: Sequence[Notice], now: float
+) -> list[Notice]:
+    is_taken = situation.acknowledged is not None
+    wanted = [*(_taken(situation, hearers, now) if is_taken else _steps(situation, audience, told, now))]
+    wanted += _at_once(situation, audience, now)
+    known = {notice.key for notice in told}
+    by_steps = {notice.receiver for notice in wanted if notice.kind == NoticeKind.STEP and notice.key not in known}
+    others = [each for each in hearers if each.name not in by_steps]
+    return [*_again(situation, others, now), *wanted]
 
 
 def _at_once(situation: Situation, audience: Audience, now: float) -> Iterator[Notice]:
@@ -166,7 +180,8 @@ def _end(situation: Situation, told: Sequence[Notice], people: Sequence[str], no
 def _again(situation: Situation, hearers: Sequence[Hearer], now: float) -> Iterator[Notice]:
     if situation.reopened:
         for each in hearers:
-            yield _notice(situation, 0, NoticeKind.AGAIN, f"{situation.reopened:.3f}", each.name, now)
+            if not each.has_step_within(situation.reopened, now):
+                yield _notice(situation, 0, NoticeKind.AGAIN, f"{situation.reopened:.3f}", each.name, now)
 
 
 def _taken(situation: Situation, hearers: Sequence[Hearer], now: float) -> Iterator[Notice]:

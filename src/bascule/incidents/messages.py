@@ -56,11 +56,12 @@ class Composer:
         more = len(situation.incidents) - 1
         what = f"{situation.lead.alert} (and {more} more)" if more else situation.lead.alert
         severity = situation.severity.upper()
+        again = f"{severity} AGAIN"
         heads: dict[str, str] = {
-            NoticeKind.STEP: severity,
+            NoticeKind.STEP: again if situation.reopened else severity,
             NoticeKind.REMINDER: f"STILL {severity}, not acknowledged",
             NoticeKind.GREW: f"{severity}, more alerts",
-            NoticeKind.AGAIN: f"{severity} AGAIN",
+            NoticeKind.AGAIN: again,
             NoticeKind.TAKEN: f"ACKNOWLEDGED by {situation.acknowledged_by}",
             NoticeKind.OVER: "RESOLVED",
         }
