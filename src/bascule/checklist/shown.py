@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bascule import times
+from bascule.api.identity import Identity
 from bascule.checklist.item import ChecklistPhase, ItemState
 from bascule.checklist.run import Checked
 from bascule.spec import Spec
@@ -43,6 +44,7 @@ def _summary(checked: Sequence[Checked]) -> str:
 def as_json(spec: Spec, phase: ChecklistPhase, checked: Sequence[Checked]) -> dict[str, Any]:
     return {
         "migration": spec.metadata.name,
+        "declaration": Identity.of(spec).digest,
         "phase": phase,
         "at": times.rfc3339(time.time()),
         "items": [

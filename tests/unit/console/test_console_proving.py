@@ -13,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from bascule.api import Tokens
+from bascule.api.identity import Identity
 from bascule.console import create_app
 from bascule.console.proving import drills as drilling
 from bascule.console.proving.checks import Checklists, keep
@@ -63,12 +64,25 @@ class TestChecklist:
             {"item": "alerting-rules", "state": "passed", "evidence": evidence},
             {"item": "dashboards", "state": "failed", "why": "two panels are empty"},
         ]
-        keep(spec, {"phase": "pre-deployment", "at": "2026-01-31T08:00:00Z", "items": items})
+        declaration = Identity.of(spec).digest
+        run = {"phase": "pre-deployment", "declaration": declaration, "at": "2026-01-31T08:00:00Z", "items": items}
+        keep(spec, run)
         page = client.get("/checklist").text
         assert "1 failed, 1 passed" in page
         assert "two panels are empty" in page
         assert "up &lt;script&gt;" in page
         assert "2026-01-31T08:00:00Z" in page
+
+    def test_a_run_of_another_spec_counts_no_longer(self, client: TestClient, spec: Spec) -> None:
+        items = [{"item": "alerting-rules", "state": "passed"}]
+        before = spec.model_copy(update={"phases": spec.phases[:1]})
+        declaration = Identity.of(before).digest
+        run = {"phase": "pre-deployment", "declaration": declaration, "at": "2026-01-31T08:00:00Z", "items": items}
+        keep(spec, run)
+        page = client.get("/checklist").text
+        assert "not checked since the spec changed" in page
+        assert "2026-01-31T08:00:00Z" in page
+        assert 'class="ok"' not in page
 
     def test_a_kept_run_that_cannot_be_read_is_no_run(self, client: TestClient, spec: Spec) -> None:
         keep(spec, {"phase": "pre-deployment", "items": 3})

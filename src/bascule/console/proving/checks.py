@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
+from bascule.api.identity import Identity
 from bascule.api.tokens import write_private
 from bascule.errors import BasculeError, UsageError
 from bascule.spec import Spec
@@ -41,6 +42,7 @@ class KeptRun(BaseModel):
     """As `bascule checklist --json` prints it."""
 
     at: str
+    declaration: str = ""
     items: list[KeptItem] = []
 
 
@@ -71,9 +73,12 @@ class ItemRow:
 
 @dataclass(frozen=True)
 class ChecksView:
+    """`at`: of the last run, as RFC 3339; `outdated`: of one that was of another spec, and counts no longer."""
+
     phase: ChecklistPhase
     rows: Sequence[ItemRow]
     at: str
+    outdated: str
     running_since: float | None
     problem: str
 
@@ -112,12 +117,14 @@ class Checklists:
     def view(self, phase: ChecklistPhase) -> ChecksView:
         from bascule.checklist import items_of, signatures
 
-        run, signed = self._last(phase), signatures(self._signing)
+        last, signed = self._last(phase), signatures(self._signing)
+        run = last if last and last.declaration == Identity.of(self.spec).digest else None
         found = {each.item: each for each in run.items} if run else {}
         rows = [ItemRow(item, found.get(item.key), signed.get(item.key)) for item in items_of(phase)]
         running = self._running
         since = running[1] if running and running[0] is phase else None
-        return ChecksView(phase, rows, run.at if run else "", since, self._problem)
+        outdated = last.at if last and not run else ""
+        return ChecksView(phase, rows, run.at if run else "", outdated, since, self._problem)
 
     def start(self, phase: ChecklistPhase) -> None:
         """Raises UsageError while another runs."""
