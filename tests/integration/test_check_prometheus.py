@@ -20,6 +20,11 @@ REQUESTS = """\
 # TYPE http_requests_total counter
 http_requests_total{{version="{version}",status="200"}} 100
 http_requests_total{{version="{version}",status="5xx"}} 3
+# TYPE rating summary
+rating_sum{{version="{version}"}} 400
+rating_count{{version="{version}"}} 100
+# TYPE value_total counter
+value_total{{version="{version}"}} 400
 """
 Check = Callable[..., Result]
 
@@ -82,6 +87,17 @@ def test_a_selector_that_matches_nothing_is_answered_with_the_values_there_are(c
     assert result.exit_code == 0
     assert "signals.errors.bad of v1" not in result.output
     assert check(signals=signal('http_requests_total{status="503"}')).exit_code == 0  # it may never have come
+
+
+def test_a_mean_that_will_never_be_compared_is_told_before_anybody_waits_for_it(check: Check) -> None:
+    """By what its server exports; and by the spec alone where that says enough."""
+    rating = {"kind": "mean", "sum": "rating_sum", "count": "rating_count", "better": "higher"}
+    result = check(signals=signal('http_requests_total{status="5xx"}') | {"rating": rating})
+    assert result.exit_code == 1
+    assert 'signals.rating: v2 has no rating_bucket{version="v2"}: how much the values scatter' in result.output
+    value = rating | {"sum": "value_total"}
+    result = check(signals=signal('http_requests_total{status="5xx"}') | {"value": value})
+    assert "warning: it is never compared: how much its values scatter is unknown" in result.output
 
 
 CANNOT_MATCH = {

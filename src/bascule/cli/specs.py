@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,10 +60,17 @@ def _check_as_json(path: str, prometheus: str | None) -> int:
     return 0 if compared is None or compared.agrees else 1
 
 
-def _signals(spec: Spec) -> Iterator[dict[str, str | None]]:
+def _signals(spec: Spec) -> Iterator[dict[str, Any]]:
     for name, role in spec.signal_roles.items():
         how = "inferred" if spec.signals[name].role is None else "declared"
-        yield {"signal": name, "role": role, "how": how, "alarm": spec.signals[name].harm_text or None}
+        signal = spec.signals[name]
+        yield {
+            "signal": name,
+            "role": role,
+            "how": how,
+            "alarm": signal.harm_text or None,
+            "lacks_squares": signal.lacks_squares,
+        }
 
 
 def _delivery(spec: Spec) -> list[str]:
@@ -78,6 +85,8 @@ def _check(spec: Spec, spec_path: str, prometheus: str | None) -> None:
     for each in _signals(spec):
         alarm = f"; alarms {each['alarm']}" if each["alarm"] else ""
         say(f"  {each['signal']}: role {each['role']} ({each['how']}){alarm}")
+        if each["lacks_squares"]:
+            say("    warning: it is never compared: how much its values scatter is unknown; declare `sum_of_squares`")
     _show_delivery_times(spec)
     _show_watcher(spec)
     _show_smallest_breaches(spec)

@@ -18,6 +18,7 @@ from bascule.spec.counters import bound_of
 from bascule.spec.quantities import format_duration, parse_duration
 from bascule.spec.wanted_bounds import bounds_wanted
 
+SQUARES = "declare `sum_of_squares`, or export the values as a histogram"
 SAID_ALREADY = ("clock", "samples")  # by the differences of the clock and of the services
 
 
@@ -43,6 +44,7 @@ def compare(spec: Spec, prometheus: Prometheus) -> Compared:
         *_services(spec, targets),
         *_times(spec, targets),
         *_buckets(spec, prometheus),
+        *_scatter(spec, prometheus),
         *_timestamps(spec, prometheus),
         *_clock(prometheus),
         *_retention(spec, prometheus),
@@ -63,6 +65,19 @@ def _buckets(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
                 what = f"{version} has no bucket at {written(bound, signal.unit)}, only at {known}"
                 fix = "add that bound to the histogram, or move the limit to one that exists"
                 yield Problem(f"signals.{name}", what, fix)
+
+
+def _scatter(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
+    """Means of which a version does not export how much their values differ."""
+    for name, signal in spec.signals.items():
+        for version in spec.versions.both if signal.squares is not None and signal.numerator is not None else ():
+            assert signal.squares is not None
+            assert signal.numerator is not None
+            of_version = spec.versions.matchers(version)
+            there, squares = (each.where(*of_version) for each in (signal.numerator, signal.squares.selector))
+            if prometheus.instant(f"count({there})") and not prometheus.instant(f"count({squares})"):
+                what = f"{version} has no {squares}: how much the values scatter is unknown, a difference may be chance"
+                yield Problem(f"signals.{name}", what, SQUARES)
 
 
 def _timestamps(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:

@@ -295,6 +295,7 @@ def _signals(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
         yield f"{WARNING}no counter of requests by their status was found for both versions. Three ways to have one:"
         yield "# bascule.instrument in the services, their access log, or a probe (docs/no-metrics.md)."
     yield from _no_buckets(seen)
+    yield from _no_scatter(seen)
     yield "signals:" if proposed else "signals: {}"
     for signal in proposed:
         yield f"  {signal.name}:  # {signal.why}{_tried(seen, signal)}"
@@ -307,6 +308,17 @@ def _no_buckets(seen: Seen) -> Lines:
     if seen.latency is None and (base := without_buckets(seen.families, seen.histograms)):
         step = seen.preset.buckets if seen.preset is not None else ""
         yield f"{WARNING}no latency: {base} has no buckets; {step or 'let its library keep a histogram'}"
+
+
+def _no_scatter(seen: Seen) -> Lines:
+    """Means that would never be compared: nothing says whether a difference is chance."""
+    for mean in _means(seen.families):
+        if _squares(mean, seen) is None:
+            base = _base(mean.family)
+            yield (
+                f"{WARNING}no {mean.name}: how much the values of {base} scatter is unknown; export them as a "
+                f"histogram, or the sum of their squares as {base}_squared_total"
+            )
 
 
 def _tried(seen: Seen, signal: Proposed) -> str:
@@ -347,10 +359,9 @@ def _found(seen: Seen) -> Iterator[Proposed]:
         yield _success(matches)
     if requests and (fallback := _best(there, lambda name: "fallback" in name and name.endswith("_total"))):
         yield _fallback(fallback, requests)
-    yield from (_mean(each) for each in _rated(there))
-    value = _best(there, lambda name: bool(re.search(r"(value|revenue|amount)_total$", name)))
-    if value and matches:
-        yield _revenue(value, matches, there)
+    for mean in _means(there):
+        if (squares := _squares(mean, seen)) is not None:
+            yield _mean(mean, squares)
 
 
 def _best(there: list[Family], fits: Callable[[str], bool]) -> Family | None:
@@ -423,30 +434,49 @@ def _rated(there: list[Family]) -> list[Family]:
     return [each for each in there if re.search(r"(rating|stars|score)_count$", each.name)]
 
 
-def _mean(family: Family) -> Proposed:
-    base = family.name.removesuffix("_count")
+@dataclass(frozen=True)
+class Mean:
+    """What may be a mean: the names of its sum and of its count; `family`: what it was found by."""
+
+    name: str
+    family: Family
+    sum: str
+    count: str
+    guess: str = ""
+
+
+def _means(there: list[Family]) -> Iterator[Mean]:
+    for each in _rated(there):
+        name = "satisfaction" if re.search(r"(rating|stars)_count$", each.name) else "score"
+        yield Mean(name, each, f"{_base(each)}_sum", each.name)
+    value = _best(there, lambda name: bool(re.search(r"(value|revenue|amount)_total$", name)))
+    matches = _successes_of(there)
+    if value and matches:
+        yield Mean("revenue", value, value.name, matches.name, "  # guessed: what the value is of")
+
+
+def _squares(mean: Mean, seen: Seen) -> tuple[str, ...] | None:
+    """The line that says how much its values differ; none where its buckets do; None where nothing does."""
+    squares = f"{_base(mean.family)}_squared_total"
+    if any(each.name == squares for each in seen.families):
+        return (f"sum_of_squares: {quoted(Selector(squares))}",)
+    return () if mean.sum.endswith("_sum") and _base(mean.family) in seen.histograms else None
+
+
+def _base(family: Family) -> str:
+    return re.sub(r"_(total|count)$", "", family.name)
+
+
+def _mean(mean: Mean, squares: tuple[str, ...]) -> Proposed:
     lines = (
         "kind: mean",
-        f"sum: {quoted(Selector(base + '_sum'))}",
-        f"count: {quoted(Selector(family.name))}",
+        f"sum: {quoted(Selector(mean.sum))}",
+        f"count: {quoted(Selector(mean.count))}{mean.guess}",
+        *squares,
         "better: higher  # guessed",
-        *_strata(family),
+        *_strata(mean.family),
     )
-    return Proposed("satisfaction" if re.search(r"(rating|stars)$", base) else "score", f"found: {family.name}", lines)
-
-
-def _revenue(family: Family, matches: Family, there: list[Family]) -> Proposed:
-    squares = family.name.removesuffix("_total") + "_squared_total"
-    known = any(each.name == squares for each in there)
-    lines = (
-        "kind: mean",
-        f"sum: {quoted(Selector(family.name))}",
-        f"count: {quoted(Selector(matches.name))}  # guessed: what the value is of",
-        *([f"sum_of_squares: {quoted(Selector(squares))}"] if known else []),
-        "better: higher",
-        *_strata(family),
-    )
-    return Proposed("revenue", f"found: {family.name}", lines)
+    return Proposed(mean.name, f"found: {mean.family.name}", lines)
 
 
 # ---------------------------------------------------------------- segments and the plan

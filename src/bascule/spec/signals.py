@@ -53,6 +53,16 @@ class SignalPart(Counting):
     # ------------------------------------------------------------ series
 
     @property
+    def squares(self) -> SignalCounter | None:
+        """What tells how much the values behind a mean differ from each other; None where nothing does."""
+        return None
+
+    @property
+    def lacks_squares(self) -> bool:
+        """Whether it is a mean of which no difference can be told from chance."""
+        return self.statistic is Statistic.MEAN and self.squares is None
+
+    @property
     def numerator(self) -> Selector | None:
         """What is divided by `all_events`: the bad (or good) events of a ratio, the sum of a mean."""
         return None
@@ -346,13 +356,18 @@ class MeanSignal(SignalPart):
 
     @property
     def counters(self) -> tuple[SignalCounter, ...]:
-        """Squares have a counter of their own, or are read off the buckets of the histogram that has the sum."""
         both = SignalCounter(self.sum, "sum"), SignalCounter(self.count, EVENTS)
+        return both if self.squares is None else (*both, self.squares)
+
+    @property
+    def squares(self) -> SignalCounter | None:
+        """They have a counter of their own, or are read off the buckets of the histogram that has the sum."""
         if self.sum_of_squares is not None:
-            return *both, SignalCounter(self.sum_of_squares, "squares")
+            return SignalCounter(self.sum_of_squares, "squares")
         name = self.sum.metric.removesuffix("_sum")
-        buckets = SignalCounter(self.sum.named(f"{name}_bucket"), None, buckets=True)
-        return both if name == self.sum.metric else (*both, buckets)
+        if name == self.sum.metric:
+            return None
+        return SignalCounter(self.sum.named(f"{name}_bucket"), None, buckets=True)
 
     @property
     def amount(self) -> CounterPart:

@@ -16,6 +16,7 @@ from bascule.discover import propose
 from bascule.discover.inventory import Family, Found, of_both, versions_of
 from bascule.prometheus import NO_DATA, NoData, Sample, Target
 from bascule.spec import Spec, parse
+from bascule.spec.proposal import warnings_of
 
 
 @dataclass
@@ -130,6 +131,27 @@ def test_the_gate_for_latency_is_taken_from_what_the_old_version_does() -> None:
     gates = proposed(*series, p95=0.0321).phases[0].gates
     assert gates["latency.p95"].written == "<50ms"
     assert "latency.p95" not in proposed(*series).phases[0].gates
+
+
+MEANS = {
+    "satisfaction": (("user_rating_count", "user_rating_sum"), ("user_rating_bucket",)),
+    "revenue": (("order_value_total", "orders_match_total"), ("order_value_squared_total",)),
+}
+
+
+@pytest.mark.parametrize("name", MEANS)
+def test_a_mean_is_proposed_only_where_chance_can_be_told_from_a_difference(name: str) -> None:
+    def held(metrics: tuple[str, ...]) -> list[dict[str, str]]:
+        labels = {"job": "shop", "success": "true", "le": "+Inf"}
+        return [of(metric, version=version, **labels) for metric in metrics for version in ("v1", "v2")]
+
+    without, more = MEANS[name]
+    text = propose(Pretended(held(without)))  # type: ignore[arg-type]
+    assert name not in parse(text).signals
+    assert [line for line in warnings_of(text) if line.startswith(f"warning: no {name}: how much the values of")]
+    spec = proposed(*held(without), *held(more))
+    assert name in spec.signals
+    assert not spec.signals[name].lacks_squares
 
 
 NAMES = st.sampled_from(
