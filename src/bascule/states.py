@@ -28,6 +28,7 @@ class Cause(StrEnum):
     SILENT = "silent"
     LOST = "target lost"
     STALE = "stale"
+    MAINTENANCE = "planned maintenance"
     UNMONITORED = "not monitored"
     NO_SERIES = "no series"
     UNPROVEN = "unproven"
@@ -133,6 +134,11 @@ MEANINGS: dict[Cause, Meaning] = {
         "données périmées",
         "The newest sample is older than a few scrape intervals.",
         "Compare stack.scrape.interval with the server's real interval, which its page Targets shows.",
+    ),
+    Cause.MAINTENANCE: Meaning(
+        "maintenance planifiée",
+        "The services are or just were in planned maintenance: whether they are up then is not held against them.",
+        "Wait for its end, or end it: `bascule maintenance end`.",
     ),
     Cause.UNMONITORED: Meaning(
         "non surveillé",

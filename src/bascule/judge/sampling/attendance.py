@@ -1,13 +1,14 @@
 """Which scrapes (or probes) of the candidate's services were due, came, and failed, in the last minutes.
 
 A scrape that was due and did not come is neither a success nor a failure: the availability is known up to it alone.
+Of the time of planned maintenance nothing counts.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ MISSED_INTERVALS, MISSED_MORE = 1.5, 0.25  # intervals and seconds without a scr
 LATE_INTERVALS = 2.5  # until the next scrape is in: it can take an interval to fail
 EARLY_INTERVALS = 0.05  # by which a scrape may come before its time
 LONGEST_INTERVAL = 120.0  # between scrapes; what is longer is an absence
+NEVER: Floats = np.empty((0, 2))
 
 
 class ScrapedSecond(NamedTuple):
@@ -66,13 +68,22 @@ class UpSamples:
 class ServiceScrapes:
     """Of one service, by second in which any of its targets was scraped: when, how many `came`, how many `found` it up.
 
-    (n,) each, ascending. `interval`: the usual one between two scrapes of a target.
+    (n,) each, ascending. `interval`: the usual one between two scrapes of a target. `planned`: the spans (m, 2) of its
+    maintenance, in Unix seconds.
     """
 
     times: Floats
     came: Floats
     found: Floats
     interval: float
+    name: str = ""
+    planned: Floats = field(default_factory=NEVER.copy)
+
+    def out_of(self, planned: Floats) -> ServiceScrapes:
+        """Without the scrapes of its maintenance."""
+        counts = ~_touches(planned, self.times, self.times)
+        times, came, found = self.times[counts], self.came[counts], self.found[counts]
+        return replace(self, times=times, came=came, found=found, planned=planned)
 
     def share(self, begin: float, end: float) -> float:
         """Of the scrapes in (begin, end] that came, those that found it up; NaN where none came."""
@@ -80,13 +91,29 @@ class ServiceScrapes:
         came = float(self.came[within].sum())
         return float(self.found[within].sum()) / came if came else math.nan
 
+    def due(self, begin: float, end: float) -> float:
+        """Seconds of a span in which scrapes counted."""
+        return end - begin - float(_overlaps(self.planned, np.array([begin]), np.array([end]))[0])
+
+    def is_due(self, begin: float, end: float) -> bool:
+        """Whether a scrape was due in a span: one came, or there was time for it."""
+        late = LATE_INTERVALS * self.interval + MISSED_MORE
+        return not len(self.planned) or not math.isnan(self.share(begin, end)) or self.due(begin, end) > late
+
     def absent(self, begin: float, end: float) -> float:
         """Seconds of a span in which scrapes were due, and none came."""
         within = self.times[(self.times > begin) & (self.times <= end)]
-        gaps = np.diff(np.concatenate([[begin], within, [end]]))
+        if not len(within):
+            return self.due(begin, end)
+        points = np.concatenate([[begin], within, [end]])
+        gaps = np.diff(points) - _overlaps(self.planned, points[:-1], points[1:])
         allowed = np.full(len(gaps), MISSED_INTERVALS * self.interval + MISSED_MORE)
         allowed[-1] = LATE_INTERVALS * self.interval + MISSED_MORE
-        return float(np.where(gaps > allowed, gaps - self.interval, 0.0).sum()) if len(within) else end - begin
+        return float(np.where(gaps > allowed, gaps - self.interval, 0.0).sum())
+
+    def counts(self, moments: Floats, hold: float) -> Flags:
+        """Of each moment (m,), whether it was not in maintenance within the window of `at`."""
+        return ~_touches(self.planned, moments - availability_window(self.interval, hold), moments)
 
     def at(self, moments: Floats, hold: float) -> Floats:
         """The share of the last scrapes at each moment (m,), those of `availability_window`; NaN where one is due."""
@@ -100,6 +127,17 @@ class ServiceScrapes:
         known = (last >= 0) & (moments - newest <= MISSED_INTERVALS * self.interval + 1.0)
         count = np.maximum(came[last + 1] - came[first], 1.0)
         return np.where(known, (found[last + 1] - found[first]) / count, math.nan)
+
+
+def _overlaps(spans: Floats, begins: Floats, ends: Floats) -> Floats:
+    """Seconds (n,) of each stretch from `begins` to `ends` that lie in the spans (m, 2)."""
+    common = np.minimum(ends, spans[:, 1:]) - np.maximum(begins, spans[:, :1])
+    return np.asarray(np.maximum(common, 0.0).sum(axis=0))
+
+
+def _touches(spans: Floats, begins: Floats, ends: Floats) -> Flags:
+    """Of each stretch (n,), whether a moment of it lies within one of the spans (m, 2)."""
+    return np.asarray(((begins < spans[:, 1:]) & (ends > spans[:, :1])).any(axis=0))
 
 
 @dataclass(frozen=True)
@@ -137,10 +175,25 @@ class Attendance:
         """After how many seconds without any scrape nothing is known any more."""
         return LATE_INTERVALS * self.interval
 
+    @property
+    def has_failures(self) -> bool:
+        """Whether a scrape did not find its service."""
+        return any(bool((each.found < each.came).any()) for each in self.services)
+
+    def out_of(self, planned: Mapping[str, Floats]) -> Attendance:
+        """Without planned maintenance: its spans (n, 2), in Unix seconds, by service."""
+        return Attendance(tuple(each.out_of(planned.get(each.name, NEVER)) for each in self.services))
+
+    def is_planned(self, begin: float, end: float) -> bool:
+        """Whether every service was in planned maintenance within a span."""
+        span = np.array([begin]), np.array([end])
+        return bool(self.services) and all(_touches(each.planned, *span).all() for each in self.services)
+
     def over(self, begin: float, end: float) -> Attended:
         """The availability of a span, and its bounds: what was due and did not come may have failed, or not."""
-        shares = np.array([each.share(begin, end) for each in self.services])
-        absent = np.array([each.absent(begin, end) for each in self.services]) / (end - begin)
+        services = [each for each in self.services if each.is_due(begin, end)]
+        shares = np.array([each.share(begin, end) for each in services])
+        absent = np.array([each.absent(begin, end) / each.due(begin, end) for each in services])
         there = ~np.isnan(shares)
         if not there.any():
             return Attended(math.nan, 0.0, 1.0)
@@ -148,17 +201,21 @@ class Attendance:
         return Attended(float(shares[there].mean()), float(low.mean()), float((low + absent).mean()))
 
     def course(self, hold: float) -> AttendanceCourse:
-        """At every scrape, the availability of the window of a trigger that must hold for so many seconds."""
+        """At every scrape, the availability of the window of a trigger that must hold for so many seconds: of the
+        services that were not in planned maintenance within it."""
         empty = np.empty(0)
         times = np.unique(np.concatenate([empty, *(each.times for each in self.services)]))
         if not len(times):
             return AttendanceCourse(empty, empty, empty, empty)
-        shares = np.array([each.at(times, hold) for each in self.services])
+        counts = np.array([each.counts(times, hold) for each in self.services])
+        shares = np.where(counts, [each.at(times, hold) for each in self.services], math.nan)
         known = ~np.isnan(shares)
-        filled, count = np.where(known, shares, 0.0), len(self.services)
+        filled, count = np.where(known, shares, 0.0), np.maximum(counts.sum(axis=0), 1)
         low, some = filled.sum(axis=0) / count, known.sum(axis=0)
         values = filled.sum(axis=0) / np.maximum(some, 1)
-        return AttendanceCourse(times, np.where(some > 0, values, math.nan), low, low + (count - some) / count)
+        high = low + (count - some) / count
+        kept = counts.any(axis=0)
+        return AttendanceCourse(times[kept], np.where(some > 0, values, math.nan)[kept], low[kept], high[kept])
 
 
 class AttendanceBook:
@@ -166,7 +223,7 @@ class AttendanceBook:
 
     def __init__(self, services: Iterable[str], usual: float, kept: float = KEPT_SECONDS) -> None:
         """`usual`: the interval, where the scrapes do not tell; `kept`: seconds."""
-        self._services, self._usual, self._kept = tuple(services), usual, kept
+        self._services, self._usual, self.kept = tuple(services), usual, kept
         self._seconds: dict[str, dict[int, ScrapedSecond]] = {name: {} for name in self._services or ("",)}
 
     def add(self, scrapes: UpSamples) -> None:
@@ -179,12 +236,12 @@ class AttendanceBook:
     def at(self, now: float) -> Attendance:
         """What is known; what is older than is kept is forgotten."""
         for seconds in self._seconds.values():
-            for second in [second for second in seconds if second <= now - self._kept]:
+            for second in [second for second in seconds if second <= now - self.kept]:
                 del seconds[second]
-        return Attendance(tuple(self._service(seconds) for seconds in self._seconds.values()))
+        return Attendance(tuple(self._service(*each) for each in self._seconds.items()))
 
-    def _service(self, seconds: Mapping[int, ScrapedSecond]) -> ServiceScrapes:
+    def _service(self, name: str, seconds: Mapping[int, ScrapedSecond]) -> ServiceScrapes:
         rows = np.array([seconds[second] for second in sorted(seconds)], dtype=np.float64).reshape(-1, 4)
         steps = rows[:, 3][rows[:, 3] <= max(LONGEST_INTERVAL, LATE_INTERVALS * self._usual)]
         interval = float(np.median(steps)) if len(steps) else self._usual
-        return ServiceScrapes(rows[:, 0], rows[:, 1], rows[:, 2], interval)
+        return ServiceScrapes(rows[:, 0], rows[:, 1], rows[:, 2], interval, name)

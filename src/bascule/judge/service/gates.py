@@ -79,7 +79,8 @@ def _availability_gate(engine: PhaseEngine, around: Surroundings, threshold: Thr
     head = f"{AVAILABILITY} {threshold}"
     found = around.attendance.over(around.now - span, around.now) if span > 0 else NOTHING_ATTENDED
     if math.isnan(found.value):
-        return Gate(AVAILABILITY, State.NO_DATA, None, f"{head}: no data yet.", _why_absent(unseen))
+        cause = _why_none(around, span, unseen)
+        return Gate(AVAILABILITY, State.NO_DATA, None, f"{head}: no data yet ({cause}).", cause)
     shown = f"{head}: {share_text(found.value)} of scrapes in {span_text(span)}"
     if begun < GATE_SECONDS:
         left = span_text(GATE_SECONDS - begun)
@@ -92,6 +93,12 @@ def _availability_gate(engine: PhaseEngine, around: Surroundings, threshold: Thr
             AVAILABILITY, state, found.value, f"{shown}; for {absent} no scrape came: no data ({cause}).", cause
         )
     return Gate(AVAILABILITY, state, found.value, f"{shown}: {word}.")
+
+
+def _why_none(around: Surroundings, seconds: float, unseen: Cause | None) -> Cause:
+    """Why no scrape counts in the last so many seconds."""
+    is_planned = around.attendance.is_planned(around.now - seconds, around.now)
+    return Cause.MAINTENANCE if is_planned else _why_absent(unseen)
 
 
 def _why_absent(unseen: Cause | None) -> Cause:
@@ -192,8 +199,7 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback, unse
         return Trigger(when, State.NO_DATA, f"Trigger {when}: no data ({wrong.text}).", cause=wrong.cause)
     course = _course(engine, around, rollback)
     if around.now - course.end > course.counts_for or _is_gone(rollback, around):
-        is_availability = _is_availability(engine.schema.spec, rollback.when.measure)
-        cause = _why_absent(unseen) if is_availability else unseen or _why_no_value(engine, rollback.when.measure)
+        cause = _why_no_course(engine, around, rollback, unseen)
         return Trigger(when, State.NO_DATA, f"Trigger {when}: {no_data(cause)}.", cause=cause)
     value, bound = float(course.values[-1]), rollback.when.threshold
     shown = f"Trigger {when}: {_written(engine.schema, rollback.when.measure, bound, value)}"
@@ -211,6 +217,12 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback, unse
         text = f"{shown} for {lasting} (limit {hold}): {rollback.action} rollback."
         return Trigger(when, State.BAD, text, value, since)
     return Trigger(when, State.OK, f"{shown} for {lasting} of {hold}.", value, since)
+
+
+def _why_no_course(engine: PhaseEngine, around: Surroundings, rollback: Rollback, unseen: Cause | None) -> Cause:
+    if _is_availability(engine.schema.spec, rollback.when.measure):
+        return _why_none(around, rollback.hold + around.attendance.late, unseen)
+    return unseen or _why_no_value(engine, rollback.when.measure)
 
 
 @dataclass(frozen=True, eq=False)

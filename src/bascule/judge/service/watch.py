@@ -12,13 +12,14 @@ from typing import Any
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import PhaseEngine
-from bascule.judge.layout import BASELINE, CANDIDATE, Flags
+from bascule.judge.layout import BASELINE, CANDIDATE, Flags, Floats
 from bascule.judge.pushed import PushedSamples
 from bascule.judge.sampling.alignment import Alignment, stale_seconds
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.crowd import Crowd
 from bascule.judge.sampling.forgotten import DroppedHistory
 from bascule.judge.sampling.plan import PlanStep
+from bascule.judge.sampling.planned import planned_work
 from bascule.judge.sampling.presence import NO_SOONER
 from bascule.judge.sampling.proof import Proof
 from bascule.judge.sampling.queries import oldest_scrape, unscraped_jobs
@@ -88,6 +89,7 @@ class PhaseWatch:
         self._stored: float | None = None
         self._unanswered: float | None = None
         self._left: tuple[float, float] = (0.0, 0.0)
+        self._planned: Mapping[str, Floats] = {}
         self._forgotten = -math.inf  # when it was last looked who is gone
 
     def advance(self, now: float) -> None:
@@ -135,6 +137,7 @@ class PhaseWatch:
         self._firing = firing_against(self.spec, self._prometheus, now)
         self._check_store(now)
         self._ask_balancer(now)
+        self._check_planned(now)
         self._left = self._clients_left(BASELINE, now), self._clients_left(CANDIDATE, now)
 
     @property
@@ -270,7 +273,8 @@ class PhaseWatch:
     def surroundings(self, now: float) -> Surroundings:
         """What a verdict at `now` rests on besides looks."""
         sights = self._sight(BASELINE, now), self._sight(CANDIDATE, now)
-        attendance, problems, crowd = self.reader.attendance.at(now), self._problems(now), self._crowd
+        attendance = self.reader.attendance.at(now).out_of(self._planned)
+        problems, crowd = self._problems(now), self._crowd
         known = crowd.partners, crowd.users, self._firing
         found = Surroundings(
             now, sights, attendance, problems, self._stale, *known, self._stored, self._unanswered, self._left
@@ -312,6 +316,11 @@ class PhaseWatch:
         if min(self.newest(BASELINE), self.newest(CANDIDATE)) < now - self._stale:
             newest = self._prometheus.scalar("max(timestamp(up))", now)
             self._stored = newest if isinstance(newest, float) else None
+
+    def _check_planned(self, now: float) -> None:
+        """Where a scrape failed, whether it was planned."""
+        if self.reader.attendance.at(now).has_failures:
+            self._planned = planned_work(self._prometheus, self.reader.attendance.kept, now, self._stale)
 
     def _ask_balancer(self, now: float) -> None:
         """Where neither version counts a request, whether nobody asks, or nobody answers."""
