@@ -18,7 +18,7 @@ from bascule.api.servers import prometheus_of
 from bascule.delivery import Courier, Message
 from bascule.errors import BasculeError, StoreError
 from bascule.prometheus import Prometheus
-from bascule.prometheus.held import AskedRules, RuleWord, Word, warm_up
+from bascule.prometheus.held import AskedRules, RuleWord, Word, lookup, warm_up
 from bascule.spec import Spec
 from bascule.spec.model import Scrape
 from bascule.spec.quantities import format_duration
@@ -149,10 +149,12 @@ def _rules(prometheus: Prometheus, scrape: Scrape) -> AskedRules:
 
 
 def _word_on(claim: ClaimedEnd, rules: RuleWord, now: float) -> Word:
-    if rules.held.find(claim.labels):
+    """What only waits to fire may end untold: of that nothing is known yet."""
+    firing = lookup(rules.firing)
+    if firing.find(claim.labels) or firing.find(claim.about):
         return Word.FIRING
-    word = rules.says(claim.about, now)
-    return Word.UNKNOWN if word is Word.ENDED and rules.is_blind_to(claim.about) else word
+    is_held = rules.held.find(claim.labels) or rules.says(claim.about, now) is not Word.ENDED
+    return Word.UNKNOWN if is_held or rules.is_blind_to(claim.about) else Word.ENDED
 
 
 def _read(file: Path) -> list[ClaimedEnd]:

@@ -10,7 +10,7 @@ from api_caller import operator, with_state
 
 from bascule.delivery import Courier, Outbox
 from bascule.errors import StoreError
-from bascule.prometheus.held import RuleWord
+from bascule.prometheus.held import Firing, RuleWord
 from bascule.sla import Archive
 from bascule.sla.ends import FILE, SETTLE_SECONDS, ClaimedEnd, Ends
 from bascule.sla.role import create
@@ -36,14 +36,14 @@ class Clock:
 
 
 class Quiet:
-    """A Prometheus in which nothing fires any more; `meanwhile` is done while it is asked."""
+    """A Prometheus in which nothing fires any more; `meanwhile` is done while it is asked; `pending` wait to fire."""
 
-    def __init__(self, meanwhile=lambda: None) -> None:
-        self.meanwhile = meanwhile
+    def __init__(self, meanwhile=lambda: None, pending=()) -> None:
+        self.meanwhile, self.pending = meanwhile, pending
 
     def word(self, now: float) -> RuleWord:
         self.meanwhile()
-        return RuleWord([], [], frozenset(["ServiceDown"]), frozenset(["ServiceDown"]), 0.0, {})
+        return RuleWord([], self.pending, frozenset(["ServiceDown"]), frozenset(["ServiceDown"]), 0.0, {})
 
 
 @pytest.fixture
@@ -90,6 +90,19 @@ def test_a_claim_stays_until_what_is_owed_for_it_is_on_disk(house) -> None:
     assert outbox.problem.startswith("notices are kept in memory only")
     assert [claim.key for claim in again(spec)] == ["k"]
     outbox._db.execute("PRAGMA max_page_count = 1000000")
+    ends.settle()
+    assert (again(spec), [owed.message.key for owed in outbox.owed()]) == ([], ["k"])
+
+
+def test_what_waits_to_fire_and_never_does_has_its_end_told(house) -> None:
+    """It is no news to Alertmanager, so nobody would claim its end again."""
+    spec, ends, outbox, clock = house
+    ends.claim(CLAIM)
+    ends._rules = Quiet(pending=[Firing(CLAIM.labels, 0.0)])
+    ends.settle()
+    ends._rules = Quiet()
+    ends.settle()
+    clock.now += SETTLE_SECONDS
     ends.settle()
     assert (again(spec), [owed.message.key for owed in outbox.owed()]) == ([], ["k"])
 
