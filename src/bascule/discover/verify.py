@@ -208,7 +208,7 @@ NO_SHARE = "the plan gives this version no share of this segment now"
 def _verified(asked: Asked, series: _Series) -> tuple[FindingState, str]:
     try:
         samples = series.prometheus.instant(asked.expression)
-        missing = [] if _has_values(samples) else series.missing(asked.expression)
+        missing = [] if _has_values(samples) else _missing(asked, series)
     except QueryRejected as error:
         return "error", error.what
     if _has_values(samples) or (asked.is_alert and not missing):
@@ -222,6 +222,17 @@ def _verified(asked: Asked, series: _Series) -> tuple[FindingState, str]:
     if any(each.startswith("ALERTS") for each in selectors_of(asked.expression)):
         return "ok", ""
     return "empty", NOTHING_PASSES
+
+
+def _missing(asked: Asked, series: _Series) -> list[str]:
+    """That a rule records nothing while nothing passes its conditions is no lack of an alert that reads it."""
+    missing = series.missing(asked.expression)
+    return [each for each in missing if not (asked.is_alert and _records_nothing_now(each, series))]
+
+
+def _records_nothing_now(selector: str, series: _Series) -> bool:
+    metric = selector.partition("{")[0]
+    return metric in series.recorded and not series.count(f"{metric}{{}}") and _root(metric, series) == NOTHING_PASSES
 
 
 def _has_values(samples: list[Sample]) -> bool:
