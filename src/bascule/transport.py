@@ -210,13 +210,15 @@ class Http:
             _deadline.reset(before)
 
     def _body(self, response: httpx.Response) -> bytes:
-        body = bytearray()
+        pieces: list[bytes] = []
+        size = 0
         for piece in response.iter_bytes():
-            body += piece
-            if len(body) > self._largest:
+            pieces.append(piece)
+            size += len(piece)
+            if size > self._largest:
                 what = f"{self.name} at {self.url} answered with more than {self._largest / MIB:g} MiB"
                 raise QueryRejected(what, "ask for less: a shorter time, or fewer series or lines")
-        return bytes(body)
+        return b"".join(pieces)
 
     def _away(self, why: str) -> Unreachable:
         return Unreachable(f"{self.name} at {self.url} does not answer: {why}", self._fix)
