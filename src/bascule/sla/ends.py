@@ -18,7 +18,7 @@ from bascule.api.servers import prometheus_of
 from bascule.delivery import Courier, Message
 from bascule.errors import BasculeError, StoreError
 from bascule.prometheus import Prometheus
-from bascule.prometheus.held import AskedRules, RuleWord, Word, lookup, warm_up
+from bascule.prometheus.held import AskedRules, RuleWord, Word, is_recent, lookup, warm_up
 from bascule.spec import Spec
 from bascule.spec.model import Scrape
 from bascule.spec.quantities import format_duration
@@ -149,10 +149,12 @@ def _rules(prometheus: Prometheus, scrape: Scrape) -> AskedRules:
 
 
 def _word_on(claim: ClaimedEnd, rules: RuleWord, now: float) -> Word:
-    """What only waits to fire may end untold: of that nothing is known yet."""
+    """What only waits to fire may end untold, and what fires just after a start may rest on samples of before it: of
+    these nothing is known yet."""
     firing = lookup(rules.firing)
     if firing.find(claim.labels) or firing.find(claim.about):
-        return Word.FIRING
+        is_early = is_recent(rules.started, now, rules.warm_up(claim.about.get("alertname", "")))
+        return Word.UNKNOWN if is_early else Word.FIRING
     is_held = rules.held.find(claim.labels) or rules.says(claim.about, now) is not Word.ENDED
     return Word.UNKNOWN if is_held or rules.is_blind_to(claim.about) else Word.ENDED
 

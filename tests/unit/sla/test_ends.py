@@ -36,14 +36,16 @@ class Clock:
 
 
 class Quiet:
-    """A Prometheus in which nothing fires any more; `meanwhile` is done while it is asked; `pending` wait to fire."""
+    """A Prometheus in which nothing fires any more; `meanwhile` is done while it is asked; `more` is in its word."""
 
-    def __init__(self, meanwhile=lambda: None, pending=()) -> None:
-        self.meanwhile, self.pending = meanwhile, pending
+    def __init__(self, meanwhile=lambda: None, **more) -> None:
+        self.meanwhile, self.more = meanwhile, more
 
     def word(self, now: float) -> RuleWord:
         self.meanwhile()
-        return RuleWord([], self.pending, frozenset(["ServiceDown"]), frozenset(["ServiceDown"]), 0.0, {})
+        names = frozenset(["ServiceDown"])
+        word = {"firing": [], "pending": [], "decided": names, "known": names, "started": 0.0}
+        return RuleWord(**word | self.more)
 
 
 @pytest.fixture
@@ -94,17 +96,29 @@ def test_a_claim_stays_until_what_is_owed_for_it_is_on_disk(house) -> None:
     assert (again(spec), [owed.message.key for owed in outbox.owed()]) == ([], ["k"])
 
 
-def test_what_waits_to_fire_and_never_does_has_its_end_told(house) -> None:
-    """It is no news to Alertmanager, so nobody would claim its end again."""
+HELD = [Firing(CLAIM.labels, 0.0)]
+
+
+@pytest.mark.parametrize("word", [{"pending": HELD}, {"firing": HELD, "started": 95.0}], ids=["waits", "just started"])
+def test_what_may_never_be_told_of_again_has_its_end_told(house, word) -> None:
+    """What only waits to fire is no news to Alertmanager; what fires just after a start rests on old samples."""
     spec, ends, outbox, clock = house
     ends.claim(CLAIM)
-    ends._rules = Quiet(pending=[Firing(CLAIM.labels, 0.0)])
+    ends._rules = Quiet(**word)
     ends.settle()
     ends._rules = Quiet()
     ends.settle()
     clock.now += SETTLE_SECONDS
     ends.settle()
     assert (again(spec), [owed.message.key for owed in outbox.owed()]) == ([], ["k"])
+
+
+def test_an_end_that_is_not_true_is_forgotten(house) -> None:
+    spec, ends, outbox, _ = house
+    ends.claim(CLAIM)
+    ends._rules = Quiet(firing=HELD)
+    ends.settle()
+    assert (again(spec), outbox.owed()) == ([], [])
 
 
 def test_an_end_that_is_claimed_again_while_the_one_before_is_settled_is_not_dropped(house) -> None:
