@@ -193,7 +193,7 @@ class Attendance:
         """The availability of a span, and its bounds: what was due and did not come may have failed, or not."""
         services = [each for each in self.services if each.is_due(begin, end)]
         shares = np.array([each.share(begin, end) for each in services])
-        absent = np.array([each.absent(begin, end) / each.due(begin, end) for each in services])
+        absent = np.array([each.absent(begin, end) / max(each.due(begin, end), 1e-9) for each in services])
         there = ~np.isnan(shares)
         if not there.any():
             return Attended(math.nan, 0.0, 1.0)
