@@ -70,11 +70,11 @@ def _buckets(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
 def _scatter(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
     """Means of which a version does not export how much their values differ."""
     for name, signal in spec.signals.items():
-        for version in spec.versions.both if signal.squares is not None and signal.numerator is not None else ():
-            assert signal.squares is not None
-            assert signal.numerator is not None
+        if signal.squares is None or signal.numerator is None:
+            continue
+        for version in spec.versions.both:
             of_version = spec.versions.matchers(version)
-            there, squares = (each.where(*of_version) for each in (signal.numerator, signal.squares.selector))
+            there, squares = signal.numerator.where(*of_version), signal.squares.selector.where(*of_version)
             if prometheus.instant(f"count({there})") and not prometheus.instant(f"count({squares})"):
                 what = f"{version} has no {squares}: how much the values scatter is unknown, a difference may be chance"
                 yield Problem(f"signals.{name}", what, SQUARES)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,12 @@ def found(**more: object) -> dict[str, object]:
     return {"fault": "crash", "title": HOSTILE, "bound_seconds": 10, "median_seconds": 6.4, "failures": [], **more}
 
 
+def run_of(spec: Spec, items: Sequence[object]) -> dict[str, object]:
+    """A run of the checklist on that spec, as it is kept."""
+    declaration = Identity.of(spec).digest
+    return {"phase": "pre-deployment", "declaration": declaration, "at": "2026-01-31T08:00:00Z", "items": items}
+
+
 def write_drills(folder: Path, *drills: dict[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "drills.json").write_text(json.dumps({"at": "2026-01-31T08:00:00Z", "drills": drills}))
@@ -64,9 +70,7 @@ class TestChecklist:
             {"item": "alerting-rules", "state": "passed", "evidence": evidence},
             {"item": "dashboards", "state": "failed", "why": "two panels are empty"},
         ]
-        declaration = Identity.of(spec).digest
-        run = {"phase": "pre-deployment", "declaration": declaration, "at": "2026-01-31T08:00:00Z", "items": items}
-        keep(spec, run)
+        keep(spec, run_of(spec, items))
         page = client.get("/checklist").text
         assert "1 failed, 1 passed" in page
         assert "two panels are empty" in page
@@ -76,9 +80,7 @@ class TestChecklist:
     def test_a_run_of_another_spec_counts_no_longer(self, client: TestClient, spec: Spec) -> None:
         items = [{"item": "alerting-rules", "state": "passed"}]
         before = spec.model_copy(update={"phases": spec.phases[:1]})
-        declaration = Identity.of(before).digest
-        run = {"phase": "pre-deployment", "declaration": declaration, "at": "2026-01-31T08:00:00Z", "items": items}
-        keep(spec, run)
+        keep(spec, run_of(before, items))
         page = client.get("/checklist").text
         assert "not checked since the spec changed" in page
         assert "2026-01-31T08:00:00Z" in page

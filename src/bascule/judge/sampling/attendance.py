@@ -97,8 +97,12 @@ class ServiceScrapes:
 
     def is_due(self, begin: float, end: float) -> bool:
         """Whether a scrape was due in a span: one came, or there was time for it."""
-        late = LATE_INTERVALS * self.interval + MISSED_MORE
-        return not len(self.planned) or not math.isnan(self.share(begin, end)) or self.due(begin, end) > late
+        return not len(self.planned) or not math.isnan(self.share(begin, end)) or self.due(begin, end) > self._late
+
+    @property
+    def _late(self) -> float:
+        """Seconds after a scrape by which the next one is in."""
+        return LATE_INTERVALS * self.interval + MISSED_MORE
 
     def absent(self, begin: float, end: float) -> float:
         """Seconds of a span in which scrapes were due, and none came."""
@@ -108,7 +112,7 @@ class ServiceScrapes:
         points = np.concatenate([[begin], within, [end]])
         gaps = np.diff(points) - _overlaps(self.planned, points[:-1], points[1:])
         allowed = np.full(len(gaps), MISSED_INTERVALS * self.interval + MISSED_MORE)
-        allowed[-1] = LATE_INTERVALS * self.interval + MISSED_MORE
+        allowed[-1] = self._late
         return float(np.where(gaps > allowed, gaps - self.interval, 0.0).sum())
 
     def counts(self, moments: Floats, hold: float) -> Flags:
@@ -175,11 +179,6 @@ class Attendance:
         """After how many seconds without any scrape nothing is known any more."""
         return LATE_INTERVALS * self.interval
 
-    @property
-    def has_failures(self) -> bool:
-        """Whether a scrape did not find its service."""
-        return any(bool((each.found < each.came).any()) for each in self.services)
-
     def out_of(self, planned: Mapping[str, Floats]) -> Attendance:
         """Without planned maintenance: its spans (n, 2), in Unix seconds, by service."""
         return Attendance(tuple(each.out_of(planned.get(each.name, NEVER)) for each in self.services))
@@ -232,6 +231,11 @@ class AttendanceBook:
             for each in (scrapes.of(name) if self._services else scrapes).by_second():
                 second = math.floor(each.time)
                 seconds[second] = each.and_also(seconds[second]) if second in seconds else each
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether a scrape did not find its service."""
+        return any(each.found < each.came for seconds in self._seconds.values() for each in seconds.values())
 
     def at(self, now: float) -> Attendance:
         """What is known; what is older than is kept is forgotten."""

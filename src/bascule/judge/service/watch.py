@@ -319,7 +319,7 @@ class PhaseWatch:
 
     def _check_planned(self, now: float) -> None:
         """Where a scrape failed, whether it was planned."""
-        if self.reader.attendance.at(now).has_failures:
+        if self.reader.attendance.has_failures:
             self._planned = planned_work(self._prometheus, self.reader.attendance.kept, now, self._stale)
 
     def _ask_balancer(self, now: float) -> None:
