@@ -299,6 +299,14 @@ def test_an_open_alert_leads_to_its_runbook(house: Pretended, visit: Visit) -> N
     house.story.recover()
 
 
+def test_a_wait_outlives_the_document_in_which_it_began(house: Pretended, browser: Browser) -> None:
+    page = browser.page()
+    page.open(house.url + "/runbooks")
+    leaves = "(() => { location.href = '/runbooks/candidate-worse'; return new Promise(() => {}); })()"
+    page.wait(f"location.pathname === '/runbooks/candidate-worse' || {leaves}")
+    page.close()
+
+
 def test_hostile_log_lines_are_only_read(house: Pretended, browser: Browser) -> None:
     page = browser.page(1440, 900)
     page.open(house.url + "/logs")

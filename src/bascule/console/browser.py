@@ -37,6 +37,16 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 ANSWER_WITHIN = 20.0  # seconds for one command of the protocol
+# What Chromium answers when the document that was asked gave way to the next one.
+LEFT = (
+    "Inspected target navigated or closed",
+    "Execution context was destroyed",
+    "Cannot find default execution context",
+)
+
+
+class PageLeft(ProcessFailed):
+    """A page was asked while it went to another address: the next document can be asked."""
 
 
 class Browser:
@@ -103,7 +113,8 @@ class Browser:
             answer = self._answers.pop(number, None)
         if answer is None or "error" in answer:
             why = answer["error"]["message"] if answer else "no answer"
-            raise ProcessFailed(f"Chromium: {method}: {why}", "close other programs or try again")
+            failure = PageLeft if why.startswith(LEFT) else ProcessFailed
+            raise failure(f"Chromium: {method}: {why}", "close other programs or try again")
         result: dict[str, Any] = answer["result"]
         return result
 
@@ -181,12 +192,13 @@ class BrowserPage:
         return answer["result"].get("value")
 
     def wait(self, expression: str, seconds: float = 15.0) -> Any:
-        """The first truthy value of an expression; ProcessFailed when there is none in time."""
+        """The first truthy value of an expression, on this document or the next; ProcessFailed when none in time."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            value = self.evaluate(expression)
-            if value:
-                return value
+            with contextlib.suppress(PageLeft):
+                value = self.evaluate(expression)
+                if value:
+                    return value
             time.sleep(0.05)
         raise ProcessFailed(
             f"the page was not as expected within {seconds:g} s: {expression}", "open it by hand to see why"

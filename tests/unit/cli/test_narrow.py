@@ -56,7 +56,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ..
         yield from commands(below, (*path, name))
 
 
-@pytest.mark.parametrize("path", commands(get_command(app)), ids=" ".join)
+@pytest.mark.parametrize("path", list(commands(get_command(app))), ids=" ".join)
 def test_help_fits_in_80_columns_and_speaks_of_no_types_of_python(path: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(app, [*path, "-h"], env={"COLUMNS": "80"}).output
     assert max(map(len, shown.splitlines())) <= 80
