@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bascule.errors import QueryRejected
-from bascule.prometheus.decimals import Floats, Indices, decimals
+from bascule.prometheus.decimals import WORD, Floats, Indices, decimals
 
 _QUOTE: Final = ord('"')
+_BRACE: Final = ord("}")
 _COMMA: Final = ord(",")
 _ZERO: Final = ord("0")
 NEXT_SAMPLE: Final = b"],["
@@ -91,16 +92,27 @@ def parse_matrix(body: bytes) -> Matrix | None:
 
 def parts_of(body: bytes) -> tuple[list[bytes], list[bytes]] | None:
     """Of each series its labels, and its samples: `1.5,"2"],[2.5,"3"`."""
-    if not body.startswith(_HEAD + _FIRST):
+    if not body.startswith(_HEAD + _FIRST) or not body.endswith(_END + _TAIL):
         return None
-    # Quotes within a label's value are escaped, so none of these marks can be inside one.
-    parts = body.replace(_NEXT, _VALUES).split(_VALUES)
-    parts[0] = parts[0][len(_HEAD + _FIRST) :]
-    labels, numbers = parts[0::2], parts[1::2]
-    if len(numbers) != len(labels) or body.count(_NEXT) != len(labels) - 1:
+    # Quotes within a label's value are escaped, so neither of the two marks can be inside one.
+    braces = np.flatnonzero(np.frombuffer(body, np.uint8) == _BRACE)[: -_TAIL.count(b"}") - 1]
+    values = _marked(body, braces, _VALUES)
+    nexts = _marked(body, braces - _NEXT.index(b"}"), _NEXT)
+    if len(values) != len(nexts) + 1 or (values[:-1] > nexts).any() or (values[1:] < nexts).any():
         return None
-    numbers[-1], end, tail = numbers[-1].partition(_END)
-    return (labels, numbers) if end and tail == _TAIL else None
+    begins = [len(_HEAD + _FIRST), *(nexts + len(_NEXT)).tolist()]
+    ends = [*nexts.tolist(), len(body) - len(_END + _TAIL)]
+    labels = [body[begin:end] for begin, end in zip(begins, values.tolist(), strict=True)]
+    return labels, [body[begin:end] for begin, end in zip((values + len(_VALUES)).tolist(), ends, strict=True)]
+
+
+def _marked(body: bytes, places: Indices, mark: bytes) -> Indices:
+    """Those of the places at which the mark is written: it has one to two words of eight characters."""
+    words = np.ndarray((len(body) - WORD + 1,), "<u8", body, strides=(1,))
+    for begin in (0, len(mark) - WORD):
+        places = places[places + begin < len(words)]
+        places = places[words[places + begin] == int.from_bytes(mark[begin : begin + WORD], "little")]
+    return places
 
 
 def _numbers(labels: list[bytes], samples: list[bytes]) -> Matrix | None:

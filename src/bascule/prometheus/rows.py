@@ -13,6 +13,7 @@ from bascule.prometheus.matrix import label_bytes, labels_of
 Indices = NDArray[np.intp]
 NOBODY: Final = -1  # the row of a series that is of no interest
 _GONE: Final = -2
+_NO_ANSWER: Final[tuple[Sequence[bytes], Indices]] = ([], np.empty(0, np.intp))
 
 NewRow = Callable[[Mapping[str, str], bytes], int]  # the number of a new row: its labels, and how they are written
 
@@ -23,14 +24,24 @@ class SeriesRows:
     def __init__(self) -> None:
         self._known: dict[bytes, int] = {}
         self._other_writings = 0
+        self._last = _NO_ANSWER
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the answer before: it is only there to be quick."""
+        return {**vars(self), "_last": _NO_ANSWER}
 
     def __contains__(self, written: bytes) -> bool:
         return self._known.get(written, NOBODY) != NOBODY
 
     def known(self, labels: Sequence[bytes]) -> Indices | None:
         """Of each series, (m,); None where one of them is new."""
+        if labels == self._last[0]:  # mostly an answer has the series of the one before, in their order
+            return self._last[1]
         found = list(map(self._known.get, labels))
-        return None if None in found else np.array(found, np.intp)
+        if None in found:
+            return None
+        self._last = labels, np.array(found, np.intp)
+        return self._last[1]
 
     def of(self, labels: Sequence[bytes], new: NewRow) -> Indices:
         """Of each series, (m,)."""
@@ -43,6 +54,7 @@ class SeriesRows:
         moved = {labels: row if row == NOBODY else places[row] for labels, row in self._known.items()}
         self._known = {labels: row for labels, row in moved.items() if row != _GONE}
         self._other_writings = 0
+        self._last = _NO_ANSWER
 
     def _find(self, written: bytes, new: NewRow) -> int:
         if written in self._known:
