@@ -162,8 +162,8 @@ MEANINGS: dict[Cause, Meaning] = {
     ),
     Cause.BUCKET: Meaning(
         "tranche manquante",
-        "The histogram has no bucket at the limit, and the buckets around it do not show whether the limit is kept.",
-        "Add a bucket bound at the limit, or move the limit to a bound that exists.",
+        "The histogram has no bucket where it would tell: at the limit, or beyond a quantile that is compared.",
+        "Add that bucket bound to both versions, or move the limit to a bound that exists.",
     ),
     Cause.SCATTER: Meaning(
         "dispersion inconnue",

@@ -114,6 +114,28 @@ def test_the_row_tells_the_bound_that_is_exceeded_and_no_value(bench):
     assert "(at least +" in row["text"]
 
 
+def test_quantiles_that_both_lie_beyond_the_buckets_are_not_compared_and_nothing_is_promoted(bench):
+    b = bench()
+    b.history(60, latency=(0.2, 0.2))
+    b.run(300, latency=(0.2, 0.2))
+    row = row_of(b, "latency")
+    assert (row["state"], row["cause"]) == (State.NO_DATA, Cause.BUCKET)
+    assert (row["baseline_over"], row["candidate_over"]) == (0.05, 0.05)
+    assert "no data (in both versions it lies beyond the last bucket bound that both have)" in row["text"]
+    judgement = b.outcome().judgement
+    assert (judgement.verdict, judgement.cause) == (Verdict.NO_DATA, Cause.BUCKET)
+
+
+def test_an_alarm_stands_although_both_quantiles_lie_beyond_the_buckets(bench):
+    b = bench()
+    b.history(60, latency=(0.035, 0.035))
+    b.run(120, latency=(0.035, 0.4))
+    row = row_of(b, "latency")
+    assert (row["baseline_over"], row["candidate_over"]) == (0.05, 0.05)
+    assert row["state"] == State.BAD
+    assert b.outcome().judgement.verdict is Verdict.ROLL_BACK
+
+
 def test_a_quantile_that_leaves_the_buckets_has_moved_by_more_than_any_declared_increase(house, world):
     text = house.SPEC.replace("targets: {p95: 50ms}", "harmful_increase: 40ms")
     b = world.Bench(house.shop_spec(text), {"latency": ENDING}, PlanStep(2, START, HALF), 1)

@@ -53,12 +53,12 @@ class SignalReading:
     nats: float = math.nan  # evidence of a mean (those of rates come from weighing.py), that the candidate is worse
     baseline_over: float = math.nan  # the last common bound, where the baseline's quantile lies beyond it
     candidate_over: float = math.nan
-    unknown: Cause | None = None  # why a difference could be chance, however many events there are
+    unknown: Cause | None = None  # why no difference could be told from none, however many events there are
 
     @property
-    def is_comparison(self) -> bool:
-        """Whether both versions have a value, and it is known well enough to be set beside the other."""
-        return self.unknown is None and not math.isnan(self.baseline) and not math.isnan(self.candidate)
+    def has_both(self) -> bool:
+        """Whether there is a value of each version."""
+        return not math.isnan(self.baseline) and not math.isnan(self.candidate)
 
     def of_good(self) -> SignalReading:
         """The shares of good events, where these are the shares of bad ones."""
@@ -194,7 +194,8 @@ class Quantiles(Figures):
         value1, low1, high1 = self._of_version(BASELINE, events, above, phi)
         value2, low2, high2 = self._of_version(CANDIDATE, events, above, phi)
         known = SignalReading(value1, value2, _less(value2, value1), low2 - high1, high2 - low1, *events.sum(axis=1))
-        return replace(known, baseline_over=self._over(value1), candidate_over=self._over(value2))
+        unknown = Cause.BUCKET if math.isinf(value1) and math.isinf(value2) else None
+        return replace(known, baseline_over=self._over(value1), candidate_over=self._over(value2), unknown=unknown)
 
     def candidate(self, statistic: str) -> Bounded:
         counts = self.counts

@@ -18,6 +18,7 @@ LEARNING_TEXT = (
 WHY = {
     Cause.NO_TRAFFIC: "no requests for a minute",
     Cause.NO_BASELINE: "the baseline has counted nothing to compare with",
+    Cause.BUCKET: "in both versions it lies beyond the last bucket bound that both have",
     Cause.SCATTER: "how much its values scatter is not known, so a difference may be chance",
 }
 

@@ -243,9 +243,11 @@ def _state(engine: PhaseEngine, cell: Cell, reading: SignalReading, around: Surr
     name, segment = cell
     if not engine.plan.gives(segment) or (engine.plan.number == 0 and engine.plan.known):
         return State.NOT_APPLICABLE
-    if missing or name in around.problems or not reading.is_comparison or engine.is_quiet(cell, around.now):
+    if missing or name in around.problems or not reading.has_both or engine.is_quiet(cell, around.now):
         return State.NO_DATA
-    return State.BAD if cell in engine.standing else State.OK
+    if cell in engine.standing:
+        return State.BAD
+    return State.OK if reading.unknown is None else State.NO_DATA
 
 
 def unseen(version: str, sight: Sight, around: Surroundings) -> Missing | None:
