@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bascule.lab.lab import Lab
-    from bascule.lab.plan import API_PARTNERS, LONGEST_SECONDS, MIX
+    from bascule.lab.plan import API_PARTNERS, FREEMIUM, LONGEST_SECONDS, MIX
     from bascule.lab.profiles import PROFILES, Behaviour, LabRequest, Profile
     from bascule.lab.redis_cluster import RedisCluster, sessions_kept
     from bascule.lab.relay import Network, relayed
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_PARTNERS",
+    "FREEMIUM",
     "LONGEST_SECONDS",
     "LabRequest",
     "MIX",
@@ -45,6 +46,7 @@ __all__ = [
 
 _HOME = {
     "API_PARTNERS": "plan",
+    "FREEMIUM": "plan",
     "LONGEST_SECONDS": "plan",
     "LabRequest": "profiles",
     "MIX": "plan",

@@ -14,7 +14,8 @@ from bascule.conventions import NONE
 from bascule.errors import UsageError
 
 API_PARTNERS: Final = "api_partners"
-MIX: Final = {"enterprise": 0.2, API_PARTNERS: 0.3, "freemium": 0.5}
+FREEMIUM: Final = "freemium"
+MIX: Final = {"enterprise": 0.2, API_PARTNERS: 0.3, FREEMIUM: 0.5}
 # Twelve of them: at 60 requests/s each stays near half of its 10,000 an hour.
 PARTNERS: Final = (
     "acme",
