@@ -6,10 +6,11 @@ A *part* is one counter of a signal: `events` (all of them), `bad` or `good`, `s
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bascule.spec.part import Part
 from bascule.spec.selector import Selector
@@ -103,7 +104,19 @@ def bound_of(le: str | None) -> float:
         return math.nan
 
 
+# Digits after the point of a share: `p5` and `p100` would be read as 0.5 and 0.1, which nobody means by them.
+QUANTILE_NAME: Final = r"^p(0[1-9]|[1-9][0-9]|[0-9]{2,3}[1-9])$"
+QUANTILE_NAMES: Final = "write p95, p999 or, for 5 %, p05 (no histogram knows its largest value)"
+
+
+def quantile_name(name: str) -> str:
+    """The name itself. Raises ValueError where it says no quantile, or another one than it would be read as."""
+    if not re.fullmatch(QUANTILE_NAME, name):
+        raise ValueError(f"{name!r} names no quantile; {QUANTILE_NAMES}")
+    return name
+
+
 def quantile_of(name: str) -> float:
-    """0.95 of `p95`, 0.999 of `p999`."""
+    """0.95 of `p95`, 0.999 of `p999`; the name is as QUANTILE_NAME wants it."""
     digits = name.removeprefix("p")
     return int(digits) / float(10 ** len(digits))

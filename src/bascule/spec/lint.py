@@ -12,6 +12,7 @@ from itertools import pairwise
 from bascule.conventions import AlertKind
 from bascule.logformat import BUILT_IN
 from bascule.spec import log_patterns
+from bascule.spec.counters import QUANTILE_NAMES
 from bascule.spec.kinds import Signal
 from bascule.spec.model import (
     AVAILABILITY,
@@ -138,7 +139,7 @@ def _measure(spec: Spec, key: Key, measure: str) -> Iterator[Finding]:
 
 def _no_statistic(key: Key, measure: str, name: str, signal: Signal) -> Finding:
     if isinstance(signal, HistogramSignal):
-        return Finding(key, f"{measure!r} does not say which quantile", f"write {name}.p95")
+        return Finding(key, f"{measure!r} does not say which quantile of {name}", QUANTILE_NAMES)
     return Finding(key, f"a {signal.kind} signal has no {measure.partition('.')[2]!r}", f"write {name} or {name}.gain")
 
 

@@ -14,7 +14,17 @@ from pydantic import BeforeValidator, Field
 
 from bascule.conventions import SEGMENT
 from bascule.spec.addresses import Label
-from bascule.spec.counters import EVENTS, BadEvents, CounterPart, Counting, SignalCounter, Statistic, quantile_of
+from bascule.spec.counters import (
+    EVENTS,
+    QUANTILE_NAME,
+    BadEvents,
+    CounterPart,
+    Counting,
+    SignalCounter,
+    Statistic,
+    quantile_name,
+    quantile_of,
+)
 from bascule.spec.harm import Harm, HarmField, harm_text
 from bascule.spec.part import Contradiction
 from bascule.spec.quantities import Amount, AmountField, Gain, GainField, Quantity
@@ -22,6 +32,7 @@ from bascule.spec.selector import HistogramField, Selector, SelectorField
 from bascule.units import Dimension, Unit, canonical, unit_of
 
 Better = Literal["lower", "higher"]
+QuantileName = Annotated[str, BeforeValidator(quantile_name), Field(pattern=QUANTILE_NAME)]
 UnitName = Annotated[str, BeforeValidator(canonical)]  # `ms` is read as `milliseconds`
 
 
@@ -253,7 +264,7 @@ class HistogramSignal(SignalPart):
     metric: HistogramField
     better: Better = "lower"
     unit: UnitName = "seconds"
-    targets: dict[Annotated[str, Field(pattern=r"^p\d{2,3}$")], AmountField] = Field(default_factory=dict)
+    targets: dict[QuantileName, AmountField] = Field(default_factory=dict)
     harmful_increase: HarmField | None = None
 
     def contradictions(self) -> Iterator[Contradiction]:
@@ -283,7 +294,7 @@ class HistogramSignal(SignalPart):
         return {"metric": self.buckets}
 
     def has_statistic(self, name: str) -> bool:
-        return re.fullmatch(r"p\d+", name) is not None
+        return re.fullmatch(QUANTILE_NAME, name) is not None
 
     @property
     def quantile_targets(self) -> Mapping[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 
 import numpy as np
 from hypothesis import given
@@ -21,15 +22,18 @@ def written(name: str) -> bytes:
 @given(st.lists(st.tuples(names, st.booleans()), max_size=6))
 def test_rows_are_those_of_the_labels_after_any_answers(answers: list[tuple[list[str], bool]]) -> None:
     rows, numbers = SeriesRows(), dict[str, int]()
+
+    def number(labels: Mapping[str, str], _: bytes) -> int:
+        return NOBODY if labels["job"] == "f" else numbers.setdefault(labels["job"], len(numbers))
+
     for answer, is_first_forgotten in answers:
-        found = rows.of(
-            [written(name) for name in answer],
-            lambda labels, _: NOBODY if labels["job"] == "f" else numbers.setdefault(labels["job"], len(numbers)),
-        )
+        found = rows.of([written(name) for name in answer], number)
         assert found.tolist() == [numbers.get(name, NOBODY) for name in answer]
         if is_first_forgotten and numbers:
             rows.keep(np.arange(len(numbers)) > 0)
-            numbers = {name: number - 1 for name, number in numbers.items() if number > 0}
+            left = {name: row - 1 for name, row in numbers.items() if row > 0}
+            numbers.clear()
+            numbers.update(left)
 
 
 def test_the_answer_before_is_not_kept_with_the_rows() -> None:

@@ -71,6 +71,13 @@ def test_quantiles_are_read_from_their_names(name: str, value: float) -> None:
     assert BUILT_IN.signals["latency"].has_statistic(name)
 
 
+@pytest.mark.parametrize("name", ["p5", "p0", "p00", "p000", "p100", "p990", "p1000", "p", "95", "p95x", "p-5"])
+def test_what_would_be_read_as_another_quantile_than_it_says_is_none(name: str) -> None:
+    assert not BUILT_IN.signals["latency"].has_statistic(name)
+    with pytest.raises(SpecError, match=name if name == "p100" else None):
+        spec(f"  waits: {{kind: histogram, metric: wait, targets: {{{name}: 1s}}}}\n")
+
+
 def test_roles_are_inferred_by_name_and_by_kind_once_each() -> None:
     """The role's own name comes first, then a usual name, then the kind."""
     found = spec(
