@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def quantile(q: float, cumulative: Mapping[float, float]) -> float:
@@ -20,6 +21,16 @@ def quantile(q: float, cumulative: Mapping[float, float]) -> float:
             return bound if math.isinf(bound) else lower + (bound - lower) * (rank - below) / (count - below)
         lower, below = bound, count
     return math.inf
+
+
+def bucket_of(value: float, bounds: Sequence[float]) -> tuple[float, float]:
+    """The bucket that holds a quantile: all that is known of it is that it lies above the one, and not above the other.
+
+    `bounds`: finite and rising, at least one.
+    """
+    place = bisect_left(bounds, value)
+    lowest = 0.0 if bounds[0] > 0 else -math.inf
+    return bounds[place - 1] if place else lowest, bounds[place] if place < len(bounds) else math.inf
 
 
 def pooled(layouts: Iterable[Mapping[float, float]]) -> dict[float, float]:

@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 
+from bascule.conventions import OTHER
 from bascule.judge import (
     Attendance,
     JointLook,
@@ -180,8 +181,10 @@ class Bench:
         latency: Sequence[float] = (0.02, 0.014),
         stars: Sequence[Sequence[float]] = ((0.1, 0.4, 0.5), (0.1, 0.4, 0.5)),
         candidate: bool = True,
+        nameless: Sequence[float] = (0.0, 0.0),
     ) -> None:
-        """So many joint evaluations, one a second; `candidate` False: it is no longer scraped."""
+        """So many joint evaluations, one a second; `candidate` False: it is no longer scraped; `nameless`: failures a
+        second that name no segment."""
         shares = self.plan.shares if shares is None else shares
         for _ in range(seconds):
             increments = np.zeros((2, len(self.schema.columns)))
@@ -192,6 +195,9 @@ class Bench:
                     wrong = own.get(segment, 0.0002) if isinstance(own, Mapping) else own
                     self._serve(increments[version], segment, traffic, wrong, accuracy[version], latency[version])
                     self._rate(increments[version], segment, traffic, stars[version])
+            for version, failures in enumerate(nameless):
+                for part in ("events", "bad") if failures else ():
+                    self._add(increments[version], "errors", part, OTHER, failures)
             self.time += 1.0
             self.seen = [self.time, self.time if candidate else self.seen[1]]
             self.course.append((self.time, 1.0 if candidate else 0.0))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.buckets import quantile
+from bascule.buckets import bucket_of, quantile
 
 
 def test_a_quantile_is_linear_within_its_bucket() -> None:
@@ -28,3 +28,20 @@ def test_it_inverts_the_cumulative_distribution(counts: list[int], q: float) -> 
     cumulative = np.cumsum(counts)
     found = quantile(q, dict(zip(bounds, cumulative.tolist(), strict=True)))
     assert np.interp(found, [0, *bounds], [0, *cumulative]) == pytest.approx(q * cumulative[-1])
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "bucket"),
+    [
+        (0.3, (0.1, 0.25, 0.5), (0.25, 0.5)),
+        (0.25, (0.1, 0.25, 0.5), (0.1, 0.25)),
+        (0.05, (0.1, 0.25), (0.0, 0.1)),
+        (0.7, (0.1, 0.5), (0.5, math.inf)),
+        (math.inf, (0.1,), (0.1, math.inf)),
+        (-3.0, (-1.0, 1.0), (-math.inf, -1.0)),
+    ],
+)
+def test_a_quantile_lies_above_one_bound_and_not_above_the_next(
+    value: float, bounds: tuple[float, ...], bucket: tuple[float, float]
+) -> None:
+    assert bucket_of(value, bounds) == bucket

@@ -1,8 +1,9 @@
 """Whether a selector can count what it names: a wrong label matches nothing, which looks like no errors at all.
 
-A selector is *proven* by the series of one version: they have every label that it names, and either one of them is
-matched, or one could be. A label of a known kind (an HTTP status, a yes or no) has known values: a matcher that accepts
-none of these never matches. So good events alone are a proven zero, and a misspelt label is not.
+A selector is *proven* by the series of one version: they have every label that it names (and the segment's, where the
+signal's events have it), and either one of them is matched, or one could be. A label of a known kind (an HTTP status, a
+yes or no) has known values: a matcher that accepts none of these never matches. So good events alone are a proven zero,
+and a misspelt label is not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bascule.conventions import SEGMENT
 from bascule.prometheus import Sample
+from bascule.promql.expressions import strata
 from bascule.spec import Matcher, Selector, Spec
 
 NAME = "__name__"
@@ -70,7 +73,11 @@ def unproven(
     own = spec.versions.matchers(version)
     if total is None or not prometheus.instant(f"count({total.where(*own)})", at):
         return ()
-    found = ((key, _why(selector, total, own, prometheus, at)) for key, selector in declared.selectors.items())
+    segment = spec.segments.label if SEGMENT in strata(spec, declared) else ""
+    found = (
+        (key, _why(selector, total, own, prometheus, at) or _unsplit(selector, total, own, segment, prometheus, at))
+        for key, selector in declared.selectors.items()
+    )
     return tuple(Unproven(signal, key, version, why) for key, why in found if why)
 
 
@@ -87,6 +94,23 @@ def _why(selector: Selector, total: Selector, own: Sequence[Matcher], prometheus
         if not any(each.get(label) for each in there):
             return f"its series have no label {label!r}; they have {_listed(_labels_of(base, prometheus, at))}"
     return "" if _matched(matchers, there) else next(_impossible(matchers, there), "")
+
+
+def _unsplit(
+    selector: Selector, total: Selector, own: Sequence[Matcher], segment: str, prometheus: Queried, at: float | None
+) -> str:
+    """Why a counter cannot be split by segments as the signal's events are: then no segment would have any of it."""
+    if not segment or selector.metric == total.metric:
+        return ""
+
+    def carries(counter: Selector) -> bool:
+        values = prometheus.instant(f"group by ({segment}) ({Selector(counter.metric).where(*own)})", at)
+        return any(each.labels.get(segment) for each in values)
+
+    if carries(selector) or not carries(total):
+        return ""
+    missing = f"the series of {selector.metric} have no label {segment!r}, and those of {total.metric} have it"
+    return f"{missing}; add it, or declare `strata: []` for this signal"
 
 
 def _not_there(selector: Selector, own: Sequence[Matcher], prometheus: Queried, at: float | None) -> str:

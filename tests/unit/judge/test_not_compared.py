@@ -101,6 +101,35 @@ def test_a_trigger_is_reached_by_a_quantile_beyond_the_buckets_as_far_as_they_re
     assert ": over 50 ms" in trigger.text
 
 
+WITHIN = (0.025, 0.025)  # medians: p95 lies between the bounds 30 ms and 50 ms
+
+
+@pytest.mark.parametrize(
+    ("target", "state", "cause"),
+    [("<40ms", State.NO_DATA, Cause.BUCKET), ("<50ms", State.OK, None), ("<30ms", State.BAD, None)],
+)
+def test_a_gate_whose_target_lies_within_the_quantiles_bucket_is_not_decided(bench, target, state, cause):
+    b = bench(gates=f'{{latency.p95: "{target}"}}')
+    b.history(60, latency=WITHIN)
+    b.run(300, latency=WITHIN)
+    gate = gate_of(b, "latency.p95")
+    assert (gate.state, gate.cause) == (state, cause)
+    assert ("in a bucket from 30 ms to 50 ms: no data: bucket missing" in gate.text) is (cause is not None)
+    assert (b.outcome().judgement.verdict is Verdict.PROMOTE) is (state is State.OK)
+
+
+@pytest.mark.parametrize(
+    ("bound", "state", "cause"),
+    [("> 40ms", State.NO_DATA, Cause.BUCKET), ("> 50ms", State.OK, None), ("> 30ms", State.BAD, None)],
+)
+def test_a_trigger_whose_bound_lies_within_the_quantiles_bucket_has_no_data(bench, bound, state, cause):
+    b = bench(trigger=f"latency.p95 {bound}")
+    b.history(60)
+    b.run(90, latency=WITHIN)
+    trigger = trigger_of(b, "latency.p95")
+    assert (trigger.state, trigger.cause) == (state, cause)
+
+
 def test_the_row_tells_the_bound_that_is_exceeded_and_no_value(bench):
     b = bench()
     b.history(60)

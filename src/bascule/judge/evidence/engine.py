@@ -26,6 +26,7 @@ from bascule.judge.evidence.measures import Measures
 from bascule.judge.evidence.recent import Recent
 from bascule.judge.evidence.silence import Silence
 from bascule.judge.evidence.split import Splits
+from bascule.judge.evidence.unattributed import Unattributed
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags
 from bascule.judge.sampling.alignment import JointLook
 from bascule.judge.sampling.plan import PlanStep
@@ -70,6 +71,7 @@ class PhaseEngine:
         self.splits = Splits(schema, plan.started)
         self.silence = Silence(schema, plan)
         self.contradictions = Contradictions(schema)
+        self.unattributed = Unattributed(schema)
         self.mistrusted: frozenset[str] = frozenset()  # signals whose selectors are unproven: they raise no alarm
         self._means_weighed = plan.started
         self._mean_cells = [cell for cell in self.budget.shares if not schema.spec.signals[cell[0]].has_bad_events]

@@ -91,10 +91,14 @@ class Schema:
         """Every line: each signal in each of its segments, the total last."""
         return [(name, line) for name in self.spec.signals for line in self.strata[name].lines]
 
+    def quantile_bounds(self, signal: str) -> tuple[float, ...]:
+        """The bounds that both versions' histograms have, between which no quantile is known; none of other signals."""
+        known = self.bounds.get(signal, ())
+        return known if known and self.spec.signals[signal].statistic is Statistic.QUANTILE else ()
+
     def reach(self, signal: str) -> float:
-        """The last bound that both versions' histograms have, beyond which no quantile is known; infinity of others."""
-        known = self.bounds.get(signal)
-        return float(known[-1]) if known and self.spec.signals[signal].statistic is Statistic.QUANTILE else math.inf
+        """The last of them, beyond which no quantile is known; infinity of other signals."""
+        return max(self.quantile_bounds(signal), default=math.inf)
 
     def index(self, pair: Pair) -> int:
         """Where a pair is among the K. Raises KeyError for one that is not weighed."""

@@ -3,22 +3,23 @@
 A gate is decided when the whole interval of its measure is on one side of the bound (the interval is valid at every
 evaluation, so it may be decided at any moment); until then it has no data *enough*, and says so. A rollback trigger is
 a bound on what users meet now: the candidate's own figures over the last 30 s, beyond the bound for all of its `for`.
-A quantile beyond the last bucket bound decides on targets up to that bound alone: farther out nothing is known of it.
+Of a quantile the buckets tell between which two bounds it lies: a target between these two is not decided by it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from bascule.buckets import bucket_of
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.judge.evidence.courses import is_gain
 from bascule.judge.evidence.engine import PhaseEngine
-from bascule.judge.evidence.figures import Bounded, lowest
+from bascule.judge.evidence.figures import Bounded
 from bascule.judge.evidence.measures import Measures, is_relative
 from bascule.judge.layout import CANDIDATE, Flags, Floats
 from bascule.judge.sampling.attendance import EARLY_INTERVALS, Attended
@@ -120,9 +121,11 @@ def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Thresho
     if measured.unknown is not None:
         text = f"{gate} {threshold}: {shown}, {no_data(measured.unknown)}."
         return Gate(gate, State.NO_DATA, measured.value, text, measured.unknown)
-    if _is_out_of_reach(threshold, measured.value, engine.schema.reach(name)):
-        return Gate(gate, State.NO_DATA, None, f"{gate} {threshold}: {shown}, {BUCKETS_END}.", Cause.BUCKET)
-    state, word = _decided(measured, threshold)
+    bounds = engine.schema.quantile_bounds(name)
+    if not _is_told(threshold, measured.value, bounds):
+        text = f"{gate} {threshold}: {shown}, {_untold(written, measured.value, bounds)}."
+        return Gate(gate, State.NO_DATA, _finite(measured.value), text, Cause.BUCKET)
+    state, word = _decided(measured, threshold, bounds)
     if state is State.NO_DATA:
         word += _until_decided(measured, threshold, engine.seconds)
     interval = f"{written(measured.low)} to {written(measured.high)}"
@@ -143,11 +146,12 @@ def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> s
     return f", about {span_text(rough)} more at this traffic"
 
 
-def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
-    low, high = threshold.holds(measured.low), threshold.holds(measured.high)
-    if low and high:
+def _decided(measured: Bounded, threshold: Threshold, bounds: Sequence[float] = ()) -> tuple[State, str]:
+    ends = (measured.low, measured.high)
+    held = {threshold.holds(end) if _is_told(threshold, end, bounds) else None for end in ends}
+    if held == {True}:
         return State.OK, "passed"
-    if not low and not high:
+    if held == {False}:
         return State.BAD, "failed"
     return State.NO_DATA, "not yet decided"
 
@@ -159,9 +163,23 @@ def _why_no_value(engine: PhaseEngine, measure: str) -> Cause:
     return Cause.TOO_FEW if known else Cause.NO_BASELINE
 
 
-def _is_out_of_reach(threshold: Threshold, value: float, reach: float) -> bool:
-    """Whether the value lies beyond the buckets, and so does the bound."""
-    return math.isinf(value) and threshold.holds(lowest(value, reach)) != threshold.holds(value)
+def _is_told(threshold: Threshold, value: float, bounds: Sequence[float]) -> bool:
+    """Whether all values of the bucket that the value lies in are on one side of the threshold."""
+    if not bounds:
+        return True
+    above, up_to = bucket_of(value, bounds)
+    return not above < threshold.value < up_to
+
+
+def _untold(written: Callable[[float], str], value: float, bounds: Sequence[float]) -> str:
+    above, up_to = bucket_of(value, bounds)
+    if math.isinf(up_to):
+        return BUCKETS_END
+    return f"in a bucket from {written(above)} to {written(up_to)}: {no_data(Cause.BUCKET)}"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _measured(measures: Measures, name: str, statistic: str, threshold: Threshold) -> Bounded:
@@ -202,9 +220,11 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback, unse
         cause = _why_no_course(engine, around, rollback, unseen)
         return Trigger(when, State.NO_DATA, f"Trigger {when}: {no_data(cause)}.", cause=cause)
     value, bound = float(course.values[-1]), rollback.when.threshold
-    shown = f"Trigger {when}: {_written(engine.schema, rollback.when.measure, bound, value)}"
-    if _is_out_of_reach(bound, value, course.reach):
-        return Trigger(when, State.NO_DATA, f"{shown}, {BUCKETS_END}.", cause=Cause.BUCKET)
+    written = partial(_written, engine.schema, rollback.when.measure, bound)
+    shown = f"Trigger {when}: {written(value)}"
+    if not _is_told(bound, value, course.bounds):
+        text = f"{shown}, {_untold(written, value, course.bounds)}."
+        return Trigger(when, State.NO_DATA, text, _finite(value), cause=Cause.BUCKET)
     if course.holds[-1] != course.may_hold[-1]:
         cause = _why_absent(unseen)
         return Trigger(when, State.NO_DATA, f"{shown} of what is known; {no_data(cause)}.", value, cause=cause)
@@ -229,8 +249,8 @@ def _why_no_course(engine: PhaseEngine, around: Surroundings, rollback: Rollback
 class TriggerCourse:
     """A trigger's measure over time, (n,) each: its bound `holds` for certain, or `may_hold` whatever is not known.
 
-    `counts_for`: how many seconds the last value is one of now. `slack`: seconds by which scrapes come early. `reach`:
-    the highest value that the buckets of both versions tell.
+    `counts_for`: how many seconds the last value is one of now. `slack`: seconds by which scrapes come early. `bounds`:
+    of the buckets that tell a quantile.
     """
 
     times: Floats
@@ -239,7 +259,7 @@ class TriggerCourse:
     may_hold: Flags
     counts_for: float
     slack: float = 0.0
-    reach: float = math.inf
+    bounds: Sequence[float] = ()
 
     @property
     def end(self) -> float:
@@ -269,9 +289,10 @@ def _course(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> Tr
     if _is_availability(engine.schema.spec, rollback.when.measure):
         return _availability_course(around, rollback)
     times, values = engine.courses.of(rollback)
-    reach = engine.schema.reach(rollback.when.measure.partition(".")[0])
-    holds = _beyond(values, rollback) & _beyond([lowest(each, reach) for each in values], rollback)
-    return TriggerCourse(times, values, holds, holds, around.stale + EVALUATED_SECONDS, reach=reach)
+    bounds = engine.schema.quantile_bounds(rollback.when.measure.partition(".")[0])
+    told = np.array([_is_told(rollback.when.threshold, each, bounds) for each in values], dtype=np.bool_)
+    holds = _beyond(values, rollback) & told
+    return TriggerCourse(times, values, holds, holds, around.stale + EVALUATED_SECONDS, bounds=bounds)
 
 
 def _availability_course(around: Surroundings, rollback: Rollback) -> TriggerCourse:

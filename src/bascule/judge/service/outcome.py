@@ -48,7 +48,8 @@ class JudgeOutcome:
 def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
     """Everything that is shown, and the verdict."""
     measures = engine.measures()
-    around = replace(around, problems={**around.problems, **engine.contradictions.problems})
+    counted = engine.unattributed.problems(engine.sums) | engine.contradictions.problems
+    around = replace(around, problems={**around.problems, **counted})
     missing = _missing(engine, around)
     cause = first_of(each.cause for each in missing)
     lines = tuple(_line(engine, cell, measures, around, cause) for cell in engine.schema.cells)

@@ -120,6 +120,7 @@ def _not_yet(spec: Spec, facts: VerdictFacts) -> list[str]:
     if phase is None:
         return [f"The plan has not started: {spec.versions.candidate} has no planned share yet."]
     reasons = [*facts.off_plan, *(f"Gate {gate.text}" for gate in facts.gates if gate.state is not State.OK)]
+    reasons += [trigger.text for trigger in facts.triggers if _is_blind(trigger)]
     if not any(line.state in (State.OK, State.BAD) for line in facts.lines):
         reasons.append("Nothing has been compared yet: no signal has enough data of both versions.")
     if facts.candidate_events < spec.judge.min_samples:
@@ -132,6 +133,11 @@ def _not_yet(spec: Spec, facts: VerdictFacts) -> list[str]:
             f"The plan keeps {share_text(phase.share)} for {span_text(phase.hold)}; {span_text(left)} remain."
         )
     return reasons
+
+
+def _is_blind(trigger: Trigger) -> bool:
+    """Whether it could not call for a rollback if it had to. One that waits for events has seen none that are bad."""
+    return trigger.state is State.NO_DATA and trigger.cause not in (Cause.TOO_FEW, Cause.NO_TRAFFIC)
 
 
 def _in_favour(facts: VerdictFacts) -> list[str]:
