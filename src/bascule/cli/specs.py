@@ -89,6 +89,7 @@ def _check(spec: Spec, spec_path: str, prometheus: str | None) -> None:
             say("    warning: it is never compared: how much its values scatter is unknown; declare `sum_of_squares`")
     _show_delivery_times(spec)
     _show_watcher(spec)
+    _show_unheard(spec)
     _show_smallest_breaches(spec)
     _show_sources(spec)
     if prometheus is not None:
@@ -112,6 +113,14 @@ def _show_watcher(spec: Spec) -> None:
 
     if why := lacks_watcher(spec):
         say(f"warning: {why}")
+
+
+def _show_unheard(spec: Spec) -> None:
+    from bascule.generate.alerting.alerts_targets import triggers_without_rule
+
+    new = spec.versions.candidate
+    for trigger in triggers_without_rule(spec):
+        say(f"warning: the trigger {trigger.when} never fires: no service is of {new}; write version: {new} at its own")
 
 
 def _show_sources(spec: Spec) -> None:

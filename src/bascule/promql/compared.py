@@ -11,8 +11,9 @@ from typing import Literal
 
 from bascule.conventions import Recorded, mix_adjusted_quantile_name, quantile_name
 from bascule.promql.expressions import among, indent
-from bascule.spec import Spec
+from bascule.spec import Selector, Spec, bucket_bounds
 from bascule.spec.counters import quantile_of
+from bascule.spec.gains import gain_sign
 from bascule.spec.kinds import Signal
 from bascule.spec.model import Named
 from bascule.spec.signals import CountedShare, HistogramSignal
@@ -67,13 +68,6 @@ def difference(spec: Spec, series: str) -> str:
     return f"{new}\n- ignoring (version)\n{old}"
 
 
-def ratio(spec: Spec, series: str, name: str, over: str = "") -> str:
-    """Candidate over baseline of a recorded series of one signal; absent where the baseline's is zero. `over`: the time
-    that each is averaged over, such as 1h."""
-    old, new = (_averaged(f'{series}{{signal="{name}",version="{version}"}}', over) for version in spec.versions.both)
-    return f"max without (signal) ({new} / ignoring (version) ({old} > 0))"
-
-
 # ---------------------------------------------------------------- one signal
 
 
@@ -90,6 +84,49 @@ def of_signal(series: str, name: str, over: str = "") -> str:
     """One signal of a recorded series, under its other labels alone. `over`: the time that it is averaged over."""
     selected = f'{series}{{signal="{name}"}}'
     return f"max without (signal) ({_averaged(selected, over)})"
+
+
+def gain(spec: Spec, name: str, over: str = "") -> str:
+    """How much better the candidate's value is than the baseline's, mix-adjusted; negative where it is worse.
+
+    `over`: the time that it is averaged over, such as 1h.
+    """
+    return _signed(spec.signals[name], of_signal(Recorded.SIGNAL_DIFFERENCE, name, over))
+
+
+def relative_gain(spec: Spec, name: str, over: str = "") -> str:
+    """The same as a share of the baseline's value, whichever sign that has; absent where it is zero."""
+    difference = _averaged(f'{Recorded.SIGNAL_DIFFERENCE}{{signal="{name}"}}', over)
+    where = f'signal="{name}",version="{spec.versions.baseline}"'
+    base = _averaged(f"{Recorded.SIGNAL_STANDARDISED}{{{where}}}", over)
+    share = f"max without (signal) (\n  {difference}\n  / ignoring (version)\n  (abs({base}) > 0)\n)"
+    return _signed(spec.signals[name], share)
+
+
+def _signed(signal: Signal, difference: str) -> str:
+    return difference if gain_sign(signal) > 0 else f"-{difference}"
+
+
+def value_of(spec: Spec, name: str, statistic: str = "p95") -> str:
+    """The candidate's own value, over all that it serves; of a distribution, that quantile, recorded or not."""
+    signal, where = spec.signals[name], f'{{signal="{name}",version="{spec.versions.candidate}"}}'
+    if signal.buckets is not None and statistic not in QUANTILES:
+        return f"histogram_quantile({quantile_of(statistic)}, sum by (version, le) ({BUCKET}{where}))"
+    return f"max without (signal) ({value_series(signal, statistic)}{where})"
+
+
+def quantile_above(spec: Spec, name: str, quantile: str, bound: float) -> str:
+    """The candidate's quantile where it lies above `bound`.
+
+    One in the last bucket, which has no end, is given as the highest bound: there the events up to it tell.
+    """
+    value, limit = value_of(spec, name, quantile), f"{bound:.12g}"
+    if bound <= 0:
+        return f"{value} > {limit}"
+    buckets = Selector(BUCKET).where(signal=name, version=spec.versions.candidate)
+    within, everything = buckets.where(bucket_bounds.at(bound)), buckets.where(le="+Inf")
+    beyond = f"{value} >= {limit}\nand on ()\nsum({within}) < {quantile_of(quantile)} * sum({everything})"
+    return f"(\n{indent(f'{value} > {limit}')}\n  or\n{indent(beyond)}\n)"
 
 
 def hourly_events(name: str, by: str = "") -> str:

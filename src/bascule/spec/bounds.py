@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
+from bascule.spec.gains import is_relative
 from bascule.spec.kinds import Signal
 from bascule.spec.lint import Decision, Finding, Key, decisions
 from bascule.spec.model import AVAILABILITY, Segment, Service, Spec
@@ -58,16 +59,15 @@ def _better(spec: Spec, measure: str) -> str:
     name, _, statistic = measure.partition(".")
     if name not in spec.signals:
         return "higher" if measure == AVAILABILITY else ""
-    better = spec.signals[name].better
-    return better if statistic != "gain" or better == "higher" else ""
+    return "higher" if statistic == "gain" else spec.signals[name].better
 
 
 def _bound(spec: Spec, key: Key, measure: str, threshold: Threshold) -> Iterator[Finding]:
     (name, _, statistic), unit = measure.partition("."), spec.unit_of(measure)
     if name not in spec.signals and measure != AVAILABILITY:
         return  # that it is not declared is reported already
-    if statistic == "gain" and threshold.written.endswith("%"):
-        return  # relative: twice as good is 100%
+    if statistic == "gain" and is_relative(spec.signals[name], threshold):
+        return  # twice as good is 100%
     if not threshold.amount.fits(unit):
         yield _misfit(key, measure, threshold.amount, unit)
     elif unit.dimension is Dimension.SHARE:

@@ -14,6 +14,7 @@ from bascule.documents import DocumentError, text_of
 from bascule.errors import Problem, SpecError
 from bascule.spec.bounds import bounds
 from bascule.spec.clashes import clashes
+from bascule.spec.gains import is_relative
 from bascule.spec.lint import lint
 from bascule.spec.model import Spec
 from bascule.spec.part import Part
@@ -22,7 +23,6 @@ from bascule.spec.reading.document import LIMITS, Document
 from bascule.spec.reading.keys import correct_keys
 from bascule.spec.reading.partial import read_part
 from bascule.spec.reading.values import report_values
-from bascule.units import Dimension
 
 P = TypeVar("P", bound=Part)
 BUILT_IN = "supersmartmatch"
@@ -107,12 +107,11 @@ def _with(part: P, **changed: Any) -> P:
 
 
 def _condition(spec: Spec, condition: Condition) -> Condition:
-    """A gain that is written in percent is relative, and has no unit."""
-    relative = condition.measure.endswith(".gain") and condition.threshold.written.endswith("%")
-    unit = spec.unit_of(condition.measure)
-    if relative and unit.dimension is not Dimension.SHARE:
+    """What is relative to the baseline's value has no unit."""
+    name, _, statistic = condition.measure.partition(".")
+    if statistic == "gain" and is_relative(spec.signals[name], condition.threshold):
         return condition
-    return replace(condition, threshold=condition.threshold.within(unit))
+    return replace(condition, threshold=condition.threshold.within(spec.unit_of(condition.measure)))
 
 
 def _spec(document: Document) -> Spec:

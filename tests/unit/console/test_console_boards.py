@@ -22,7 +22,7 @@ from bascule.console.views.plan import ShownPlan, Step
 from bascule.console.views.targets import targets
 from bascule.console.views.verdict import VerdictView
 from bascule.conventions import State, Verdict
-from bascule.spec import load
+from bascule.spec import built_in_text, load, parse
 
 SPEC = load("supersmartmatch")
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -172,6 +172,26 @@ def test_a_step_is_expected_when_those_before_it_have_been_held() -> None:
     assert view.ends == fifth.begins + timedelta(seconds=SPEC.phases[4].hold)
     assert {row.name: row.budget.state for row in view.budgets}["availability"] is State.BAD
     assert view.impact[-1].candidate == "12"
+
+
+@pytest.mark.parametrize(
+    ("better", "wanted", "shown"),
+    [
+        ("higher", "0.1", "+0.100 stars"),
+        ("lower", "0.1", "−0.100 stars"),
+        ("higher", "5%", "+5 %"),
+        ("lower", "5%", "−5 %"),
+    ],
+)
+def test_a_gain_is_wanted_on_the_side_of_the_difference_beside_it(better: str, wanted: str, shown: str) -> None:
+    """The difference is V2's value minus V1's: of what is better lower it is wanted below zero."""
+    before = "better: higher\n    unit: stars\n    target: 4.5\n    target_gain: 0.1"
+    after = f"better: {better}\n    unit: stars\n    target: 4.5\n    target_gain: {wanted}"
+    assert before in built_in_text()
+    spec = parse(built_in_text().replace(before, after))
+    view = executive(spec, verdict(Verdict.HOLD), at_step(3), None, None, None, NOW)
+    (target,) = (row.target for row in view.impact if row.name == "satisfaction")
+    assert target.replace("\u202f", " ") == shown
 
 
 def test_a_paused_plan_has_no_expected_dates() -> None:

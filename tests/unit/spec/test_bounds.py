@@ -36,6 +36,9 @@ GATES, ROLLBACK, SLAS = line_of("share: 10%"), line_of("errors > 5%"), line_of("
         ('latency.p95: "<100ms"', 'latency.p95: "<100%"', GATES, "phases.0.gates.latency.p95", "is a time"),
         ('latency.p95: "<100ms"', 'latency.p95: "<0ms"', GATES, "phases.0.gates.latency.p95", "never holds"),
         ('accuracy.gain: ">10pt"', 'accuracy.gain: ">130pt"', GATES, "phases.0.gates.accuracy.gain", "never holds"),
+        ('accuracy.gain: ">10pt"', 'accuracy.gain: ">130%"', GATES, "phases.0.gates.accuracy.gain", "never holds"),
+        ('accuracy.gain: ">10pt"', 'errors.gain: "<1pt"', GATES, "phases.0.gates.errors.gain", "gain is too low"),
+        ("errors > 5%", "errors.gain > 2pt", ROLLBACK, "rollback.0.when", "fires when errors.gain is high"),
         ("errors > 5%", "errors > 500%", ROLLBACK, "rollback.0.when", "never holds"),
         ("errors > 5%", "errors < 5%", ROLLBACK, "rollback.0.when", "fires when errors is low, which is good"),
         ("availability < 99%", "availability < 120%", ROLLBACK + 3, "rollback.3.when", "always holds"),
@@ -83,8 +86,8 @@ def test_two_parts_of_the_stack_do_not_share_a_port() -> None:
 
 
 def test_a_relative_gain_may_be_more_than_all() -> None:
-    """Three times as accurate is +200%."""
-    assert parse(BUILT_IN.replace('accuracy.gain: ">10pt"', 'accuracy.gain: ">200%"', 1))
+    """Three times the revenue is +200%; a share's own gain is in points, and has an end."""
+    assert parse(BUILT_IN.replace('accuracy.gain: ">10pt"', 'revenue.gain: ">200%"', 1))
 
 
 def test_a_selector_that_is_no_promql_is_told_with_line_column_and_the_parsers_reason() -> None:

@@ -15,7 +15,8 @@ from bascule.console.views.sla import SpentBudget, budget, headlines
 from bascule.console.views.verdict import VerdictView
 from bascule.conventions import TOTAL_SEGMENT, EntryKind, State
 from bascule.spec import Role, Spec
-from bascule.spec.quantities import Gain
+from bascule.spec.gains import gain_sign
+from bascule.spec.kinds import Signal
 from bascule.states import Cause
 from bascule.units import number_text
 
@@ -122,7 +123,7 @@ def _impact(spec: Spec, opinion: VerdictAnswer | None) -> list[ImpactRow]:
 
 def _compared(spec: Spec, name: str, role: Role, told: SignalAnswer | None) -> ImpactRow:
     signal = spec.signals[name]
-    target = _written(signal.gain_target, signal.unit)
+    target = _written(signal)
     if told is None or told.state is State.NOT_APPLICABLE:
         state, cause = (State.NO_DATA, Cause.SERVER_AWAY) if told is None else (told.state, None)
         return ImpactRow(name, role.value, figures.MISSING, figures.MISSING, figures.MISSING, target, state, cause)
@@ -138,11 +139,15 @@ def _compared(spec: Spec, name: str, role: Role, told: SignalAnswer | None) -> I
     )
 
 
-def _written(wanted: Gain | None, unit: str) -> str:
+def _written(signal: Signal) -> str:
+    """The gain that is wanted as the difference that it is beside: one of errors is below zero."""
+    wanted = signal.gain_target
     if wanted is None:
         return ""
-    relative = f"+{number_text(wanted.amount * 100)}{figures.THIN}%"
-    return relative if wanted.relative else figures.difference(wanted.amount, unit)
+    amount = gain_sign(signal) * wanted.amount
+    if not wanted.relative:
+        return figures.difference(amount, signal.unit)
+    return f"{'+' if amount >= 0 else figures.MINUS}{number_text(abs(amount) * 100)}{figures.THIN}%"
 
 
 def _adoption(spec: Spec, seen: Business | None) -> list[ImpactRow]:

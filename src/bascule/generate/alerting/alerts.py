@@ -10,17 +10,13 @@ from bascule.alerts import Alerting, alerts_of
 from bascule.alerts.figures import PERCENT, POINTS, gain_written
 from bascule.conventions import Alert, Recorded, RuleGroup
 from bascule.conventions import Rule as Named
-from bascule.generate.alerting.alerts_targets import TARGETS, missed, relative_gain
+from bascule.generate.alerting.alerts_targets import TARGETS, both_versions_with_events, missed, serves_now
 from bascule.promql.expressions import WINDOW_SECONDS, by_segment
 from bascule.spec import Spec
 from bascule.spec.model import Named as NamedSignal
-from bascule.spec.quantities import format_duration
 from bascule.spec.signals import CountedShare
 
 Values = Mapping[str, str | float]
-SERVES_NOW_SECONDS = (
-    45.0  # holds two samples of the generated tests (30 s apart), also where a window is open on its left
-)
 
 
 def group_alerts(spec: Spec, group: RuleGroup) -> Iterator[Alerting]:
@@ -50,34 +46,22 @@ def _accuracy_gain(spec: Spec) -> Iterator[Values]:
     wanted = found.signal.alert_below_gain
     candidate = found.signal.all_events.where(*spec.versions.matchers(spec.versions.candidate))
     yield {
-        "gain": relative_gain(spec, found.name) if wanted.relative else Named.ACCURACY_IMPROVEMENT,
+        "gain": promql.relative_gain(spec, found.name) if wanted.relative else Named.ACCURACY_IMPROVEMENT,
         "figure": PERCENT if wanted.relative else POINTS,
         "amount": wanted.amount,
         "wanted": gain_written(wanted, found.signal.unit),
         "matches": f"sum(increase({candidate.over('1h')}))",
-        "enough": both_versions_with_events(spec, found),
+        "enough": _enough(spec, found),
     }
 
 
 def _errors(spec: Spec) -> Iterator[Values]:
     if spec.errors is not None:
-        yield {"enough": both_versions_with_events(spec, spec.errors)}
+        yield {"enough": _enough(spec, spec.errors)}
 
 
-def both_versions_with_events(spec: Spec, found: NamedSignal[CountedShare]) -> str:
-    """The condition that each version has had enough events within the window, and the candidate still has some.
-
-    After a rollback its bad events stay in the window for minutes: no reason to page anybody then.
-    """
-    each = [
-        f'sum({Recorded.SIGNAL_EVENTS}{{signal="{found.name}",version="{version}"}}) * {WINDOW_SECONDS}'
-        f" >= {spec.thresholds.min_requests:g}"
-        for version in spec.versions.both
-    ]
-    candidate = found.signal.all_events.where(*spec.versions.matchers(spec.versions.candidate))
-    now = format_duration(max(SERVES_NOW_SECONDS, 4 * spec.stack.scrape.interval))
-    each.append(f"sum(increase({candidate.over(now)})) > 0")
-    return "\n".join(f"and on ()\n{condition}" for condition in each)
+def _enough(spec: Spec, found: NamedSignal[CountedShare]) -> str:
+    return f"{both_versions_with_events(spec, found.name)}\n{serves_now(spec, found.signal.all_events)}"
 
 
 # ---------------------------------------------------------------- traffic, judge

@@ -15,18 +15,20 @@ from bascule.alerts.figures import NUMBER, PERCENT, difference_in, gain_written,
 from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.prometheus.examples import PARTNER
-from bascule.promql import HOUR, QUANTILES, WINDOW_SECONDS, among, hourly_events, of_signal, ratio, value_series
+from bascule.promql import HOUR, WINDOW_SECONDS, among, hourly_events
 from bascule.slo import LEAST_SCRAPES, LEAST_WINDOW, availability
-from bascule.spec import Spec
+from bascule.spec import Selector, Spec
+from bascule.spec.gains import is_relative
 from bascule.spec.kinds import Signal
 from bascule.spec.model import AVAILABILITY, Rollback
 from bascule.spec.model import Named as NamedSignal
-from bascule.spec.quantities import Gain, format_duration
+from bascule.spec.quantities import Gain, Threshold, format_duration
 from bascule.spec.signals import CountedShare
 from bascule.spec.uses import partner_label, quotas, uses_instrument
 
 Values = Mapping[str, str | float]
 T = TypeVar("T", bound=promql.WindowedTarget)
+SERVES_NOW_SECONDS = 45.0  # holds two samples of the generated tests (30 s apart), also where its start is left out
 
 
 def clearly(comparison: str, value: str, target: float, events_per_second: str, on: str) -> str:
@@ -38,6 +40,26 @@ def clearly(comparison: str, value: str, target: float, events_per_second: str, 
 
 def enough(events_per_second: str, at_least: float, on: str) -> str:
     return f"and on ({on})\n{events_per_second} * {WINDOW_SECONDS} >= {at_least:g}"
+
+
+def both_versions_with_events(spec: Spec, name: str) -> str:
+    """The condition that each version has had enough events of a signal within the window."""
+    each = (
+        f'sum({Recorded.SIGNAL_EVENTS}{{signal="{name}",version="{version}"}}) * {WINDOW_SECONDS}'
+        f" >= {spec.thresholds.min_requests:g}"
+        for version in spec.versions.both
+    )
+    return "\n".join(f"and on ()\n{condition}" for condition in each)
+
+
+def serves_now(spec: Spec, counter: Selector) -> str:
+    """The condition that the candidate still counts some.
+
+    After a rollback its bad events stay in the window for minutes: no reason to page anybody then.
+    """
+    candidate = counter.where(*spec.versions.matchers(spec.versions.candidate))
+    now = format_duration(max(SERVES_NOW_SECONDS, 4 * spec.stack.scrape.interval))
+    return f"and on ()\nsum(increase({candidate.over(now)})) > 0"
 
 
 def missed(spec: Spec, alert: str, kind: type[T]) -> Iterator[tuple[T, str]]:
@@ -126,30 +148,28 @@ def _targets(spec: Spec) -> Iterator[Values]:
 
 def _quantile_targets(spec: Spec, name: str, signal: Signal) -> Iterator[Values]:
     for quantile, limit in signal.quantile_targets.items():
-        if quantile in QUANTILES:
-            value = _candidates(spec, value_series(signal, quantile), name)
-            text = f"{quantile} is {value_in(signal.unit)}; the target is {written(limit, signal.unit)}."
-            yield _unmet(name, quantile, f"{value} > {limit:.12g}", text)
+        value = promql.value_of(spec, name, quantile)
+        text = f"{quantile} is {value_in(signal.unit)}; the target is {written(limit, signal.unit)}."
+        yield _unmet(name, quantile, f"{value} > {limit:.12g}", text)
 
 
 def _level_target(spec: Spec, name: str, signal: Signal, target: float) -> Values:
     worse = "<" if signal.better == "higher" else ">"
     text = f"{value_in(signal.unit)}; the target is {written(target, signal.unit)}."
-    return _unmet(name, "level", f"{_candidates(spec, value_series(signal), name)} {worse} {target:.12g}", text)
+    value = promql.value_of(spec, name)
+    return _unmet(name, "level", f"{value} {worse} {target:.12g}", text)
 
 
 def _gain_target(spec: Spec, name: str, signal: Signal, gain: Gain) -> Values:
     """By the last hour: a gain near its target is below it by chance in many a five minutes."""
-    wanted = gain if signal.better == "higher" else Gain(-gain.amount, gain.relative)
-    worse = "<" if signal.better == "higher" else ">"
-    value = relative_gain(spec, name, HOUR) if gain.relative else of_signal(Recorded.SIGNAL_DIFFERENCE, name, HOUR)
+    value = promql.relative_gain(spec, name, HOUR) if gain.relative else promql.gain(spec, name, HOUR)
     figure = PERCENT if gain.relative else difference_in(signal.unit)
     text = f"the gain over {spec.versions.baseline} in the last hour is {figure}, within the same segments; "
-    text += f"the target is {gain_written(wanted, signal.unit)}."
-    if isinstance(signal, CountedShare) and not gain.relative:
-        sign = "-" if worse == "<" else "+"
-        return _unmet(name, "gain", f"{value}\n{worse} on ()\n({wanted.amount:g} {sign} {_chance(name)})", text)
-    return _unmet(name, "gain", f"{value} {worse} {wanted.amount:g}", text)
+    text += f"the target is {gain_written(gain, signal.unit)}."
+    by_chance = isinstance(signal, CountedShare) and not gain.relative
+    below = f"\n< on ()\n({gain.amount:g} - {_chance(name)})" if by_chance else f" < {gain.amount:g}"
+    enough_events = f"min({hourly_events(name, 'version')}) >= {spec.thresholds.min_requests:g}"
+    return _unmet(name, "gain", f"{value}{below}\nand on ()\n{enough_events}", text)
 
 
 def _chance(name: str) -> str:
@@ -157,20 +177,11 @@ def _chance(name: str) -> str:
     return f"3 * sqrt(sum(0.25 / ({hourly_events(name, 'version')} > 0)))"
 
 
-def relative_gain(spec: Spec, name: str, over: str = "") -> str:
-    """How much higher the candidate's value is, mix-adjusted, as a share of the baseline's; both averaged `over`."""
-    return f"{ratio(spec, Recorded.SIGNAL_STANDARDISED, name, over)} - 1"
-
-
 def _retention_target(spec: Spec) -> Values:
     """Of the source document: customers come back to the new version at least as often as to the old."""
     old, new = (f'{Recorded.RETENTION}{{version="{version}"}}' for version in spec.versions.both)
     text = f"{PERCENT} of its users of the 30 days before came back in the last 30 days: less than on "
     return _unmet("retention", "no lower", f"{new}\n< ignoring (version)\n{old}", f"{text}{spec.versions.baseline}.")
-
-
-def _candidates(spec: Spec, series: str, signal: str) -> str:
-    return f'max without (signal) ({series}{{signal="{signal}",version="{spec.versions.candidate}"}})'
 
 
 def _unmet(signal: str, target: str, unmet: str, text: str) -> Values:
@@ -192,6 +203,11 @@ def _triggers(spec: Spec) -> Iterator[Values]:
             }
 
 
+def triggers_without_rule(spec: Spec) -> list[Rollback]:
+    """Those that nothing can tell of: on an availability, where no service is of the new version."""
+    return [trigger for trigger in spec.rollback if not _measure(spec, trigger)]
+
+
 def _hold(spec: Spec, trigger: Rollback) -> float:
     """As declared; for an availability as long as one failed scrape is seen, for it alone is no outage."""
     if trigger.when.measure == AVAILABILITY and AVAILABILITY not in spec.signals:
@@ -208,33 +224,46 @@ def _scrapes_seen(spec: Spec, trigger: Rollback) -> float:
 
 def _figure(spec: Spec, trigger: Rollback) -> str:
     """The template for what the trigger looks at, in its unit."""
-    _, _, statistic = trigger.when.measure.partition(".")
+    name, _, statistic = trigger.when.measure.partition(".")
     unit = spec.unit_of(trigger.when.measure).name
-    return difference_in(unit) if statistic == "gain" else value_in(unit)
+    if statistic != "gain":
+        return value_in(unit)
+    return PERCENT if is_relative(spec.signals[name], trigger.when.threshold) else difference_in(unit)
 
 
 def _measure(spec: Spec, trigger: Rollback) -> str:
-    """What the new version's users meet now: not mix-adjusted, because it is compared with a bound, not with V1."""
+    """What the judge's trigger of the same words says, over the window of the recorded rates."""
     name, _, statistic = trigger.when.measure.partition(".")
-    bound = f"{trigger.when.threshold.comparison} {trigger.when.threshold.value:.12g}"
-    signal = spec.signals.get(name)
-    if signal is None:
-        return _availability(spec, trigger, bound) if name == AVAILABILITY else ""
-    if signal.all_events is None:
-        return f"{_candidates(spec, value_series(signal), name)} {bound}"
+    bound = trigger.when.threshold
+    if name not in spec.signals:
+        return _availability(spec, trigger)
+    return _gain(spec, name, bound) if statistic == "gain" else _own_value(spec, name, statistic, bound)
+
+
+def _own_value(spec: Spec, name: str, statistic: str, bound: Threshold) -> str:
+    """What the new version's users meet now: not mix-adjusted, because it is compared with a bound, not with V1."""
+    if spec.signals[name].buckets is not None and bound.comparison == ">":
+        beyond = promql.quantile_above(spec, name, statistic, bound.value)
+    else:
+        beyond = f"{promql.value_of(spec, name, statistic)} {_written(bound)}"
     events = f'sum by (version) ({Recorded.SIGNAL_EVENTS}{{signal="{name}",version="{spec.versions.candidate}"}})'
-    if statistic == "gain":
-        return f"{of_signal(Recorded.SIGNAL_DIFFERENCE, name)} {bound}"
-    if signal.buckets is not None and statistic not in QUANTILES:
-        return ""
-    least = enough(events, spec.thresholds.min_requests, "version")
-    return f"{_candidates(spec, value_series(signal, statistic), name)} {bound}\n{least}"
+    return f"{beyond}\n{enough(events, spec.thresholds.min_requests, 'version')}"
 
 
-def _availability(spec: Spec, trigger: Rollback, bound: str) -> str:
+def _gain(spec: Spec, name: str, bound: Threshold) -> str:
+    value = promql.relative_gain(spec, name) if is_relative(spec.signals[name], bound) else promql.gain(spec, name)
+    both, now = both_versions_with_events(spec, name), serves_now(spec, promql.traffic(spec))
+    return f"{value} {_written(bound)}\n{both}\n{now}"
+
+
+def _written(bound: Threshold) -> str:
+    return f"{bound.comparison} {bound.value:.12g}"
+
+
+def _availability(spec: Spec, trigger: Rollback) -> str:
     """Over a quarter of a minute: with a minute, one missed scrape of sixty would be below 99 % for a whole minute."""
     found = availability(spec, _scrapes_seen(spec, trigger), spec.versions.candidate)
-    return f"{found} {bound}" if found else ""
+    return f"{found} {_written(trigger.when.threshold)}" if found else ""
 
 
 TARGETS: Mapping[str, Callable[[Spec], Iterator[Values]]] = {

@@ -13,6 +13,7 @@ from bascule import promql
 from bascule.alerts import AlertCase, Alerting
 from bascule.generate.prometheus.examples import PARTNER, STEP_SECONDS, STEPS, Scene, retention
 from bascule.spec import Spec
+from bascule.spec.wanted_bounds import bounds_wanted
 
 _AWFUL_SECONDS = 2.5
 _RISING = f"0+5000x{STEPS}"
@@ -118,7 +119,7 @@ def _awful(spec: Spec, name: str) -> float:
     """A level that breaks every target and trigger of the signal."""
     signal = spec.signals[name]
     if signal.buckets is not None:
-        return signal.measured_in.of_base(_AWFUL_SECONDS)
+        return max(signal.measured_in.of_base(_AWFUL_SECONDS), 2 * max(bounds_wanted(spec, name), default=0.0))
     if signal.better == "higher":
         return 0.1
     return 0.9 if signal.is_share else 1e6

@@ -6,8 +6,7 @@ from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.figures import FIGURES, Bounded, Figures, SignalCounts, SignalReading
 from bascule.judge.layout import Floats
 from bascule.judge.sampling.schema import Schema
-from bascule.spec.counters import Statistic
-from bascule.spec.kinds import Signal
+from bascule.spec.gains import gain_sign, is_relative
 from bascule.spec.quantities import Threshold
 
 
@@ -35,7 +34,7 @@ class Measures:
         return self._of(name).counts.events
 
     def gain_for(self, name: str, threshold: Threshold) -> Bounded:
-        """The gain as a bound means it: in percent relative, unless the signal's own unit is a share."""
+        """The gain as a bound means it (`bascule.spec.gains`)."""
         relative = is_relative(self._schema.spec.signals[name], threshold)
         return self._relative_gain(name) if relative else self._gain(name)
 
@@ -48,7 +47,7 @@ class Measures:
     def _gain(self, name: str) -> Bounded:
         """The total's difference, counted as a gain in the better direction."""
         reading = self.reading(name, TOTAL_SEGMENT)
-        sign = 1.0 if self._schema.spec.signals[name].better == "higher" else -1.0
+        sign = gain_sign(self._schema.spec.signals[name])
         low, high = sorted((sign * reading.low, sign * reading.high))
         return Bounded(sign * reading.effect, low, high, reading.events_candidate, reading.unknown)
 
@@ -58,8 +57,3 @@ class Measures:
         if not base > 0:
             return Bounded(events=gain.events)
         return Bounded(gain.value / base, gain.low / base, gain.high / base, gain.events, gain.unknown)
-
-
-def is_relative(signal: Signal, threshold: Threshold) -> bool:
-    """Whether a bound on a gain is a share of the baseline's value; a share's own gain is in points."""
-    return threshold.written.endswith("%") and signal.statistic is not Statistic.SHARE

@@ -20,7 +20,7 @@ from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.judge.evidence.courses import is_gain
 from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.evidence.figures import Bounded
-from bascule.judge.evidence.measures import Measures, is_relative
+from bascule.judge.evidence.measures import Measures
 from bascule.judge.layout import CANDIDATE, Flags, Floats
 from bascule.judge.sampling.attendance import EARLY_INTERVALS, Attended
 from bascule.judge.sampling.attendance import KEPT_SECONDS as GATE_SECONDS
@@ -28,6 +28,7 @@ from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.surroundings import Surroundings
 from bascule.judge.service.verdict import Gate, Trigger
 from bascule.judge.texts import difference_text, share_text, span_text, value_text
+from bascule.spec.gains import is_relative
 from bascule.spec.model import AVAILABILITY, Rollback, Spec
 from bascule.spec.quantities import Threshold
 from bascule.states import Cause, Missing, no_data
