@@ -27,6 +27,7 @@ from bascule.sla.report import (
     SlaState,
 )
 from bascule.slo import Goal, SloKind
+from bascule.states import Cause, no_data
 from bascule.visible import finished
 
 _WEIGHTS = (400, 600, 700)
@@ -218,6 +219,8 @@ class View:
         names = {"baseline": self.report.baseline, "candidate": self.report.candidate}
         if gain.standing is SlaState.NOT_APPLICABLE:
             return self.t("gain_not_applicable", **names)
+        if gain.cause is not None and gain.cause is not Cause.TOO_FEW:
+            return no_data(gain.cause, self.language)
         if gain.value is None or gain.standing is SlaState.NO_DATA:
             counted = (gain.events_baseline, gain.events_candidate)
             return self.t(
