@@ -37,7 +37,8 @@ class Events:
 
     `layouts`: of a distribution, the cumulative counts by bound of each layout of buckets. `unsure`: events beyond the
     good ones that may be good, for they lie between two bounds around the goal's. `excess`: how many more events were
-    counted as good than there were, in the pieces where no order of counting explains it.
+    counted as good than there were, in the pieces where no order of counting explains it. `mistrusted`: events of
+    versions on which an unproven selector counts; nobody knows whether they were good.
     """
 
     pieces: Pieces
@@ -46,6 +47,7 @@ class Events:
     layouts: tuple[Mapping[float, Floats], ...] = ()
     unsure: Floats | None = None
     excess: Floats | None = None
+    mistrusted: Floats | None = None
 
     @classmethod
     def of_part(cls, part: GrowthCounts, whole: GrowthCounts, part_is_bad: bool) -> Events:
@@ -82,9 +84,15 @@ class Events:
             if _spent(goal, good, total) <= 1 + EXACT:
                 return WindowFigure(start, end, good, total, None, None, Cause.BUCKET)
         spent = _spent(goal, good, total)
-        if spent <= 1 + EXACT and self._contradicts(window, good, total):
-            return WindowFigure(start, end, good, total, None, None, Cause.CONTRADICTION)
+        if spent <= 1 + EXACT and (cause := self._doubt(window, good, total)) is not None:
+            return WindowFigure(start, end, good, total, None, None, cause)
         return WindowFigure(start, end, good, total, self._value(goal, min(good / total, 1.0), window), max(spent, 0.0))
+
+    def _doubt(self, window: slice, good: float, total: float) -> Cause | None:
+        """Why a window that seems to be kept does not tell."""
+        if self.mistrusted is not None and bool(np.any(self.mistrusted[window] > 0)):
+            return Cause.UNPROVEN
+        return Cause.CONTRADICTION if self._contradicts(window, good, total) else None
 
     def _contradicts(self, window: slice, good: float, total: float) -> bool:
         return self.excess is not None and (

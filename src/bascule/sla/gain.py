@@ -28,6 +28,8 @@ def gain_of(data: Data, slo: Slo, start: float, end: float, frozen: Baseline | N
     counted = events_of(table, old), events_of(table, new)
     value = _value(wanted, before, after, slo.signal.counts_bad)
     cause = _cause(value, counted, data.spec.judge.min_samples)
+    if counted[1] and any(data.unproven(slo.counted.name, version) for version in (old, new)):
+        value, cause = None, Cause.UNPROVEN
     standing = _standing(wanted, value, cause) if counted[1] else SlaState.NOT_APPLICABLE
     return GainReport(
         _written(wanted), wanted.amount, wanted.relative, before, after, value, standing, *counted, frozen_at, cause

@@ -205,6 +205,13 @@ class ObjectiveReport:
         return tuple(cause for cause in found if cause is not None)
 
     @property
+    def unproven(self) -> tuple[str, ...]:
+        """Where the cause is a selector that cannot count what it names: which, and why."""
+        if self.cause is not Cause.UNPROVEN:
+            return ()
+        return tuple(note.values["found"] for note in self.notes if note.key == "unproven")
+
+    @property
     def is_so_far(self) -> bool:
         """Whether too little of the window is known for the outcome to be the last word."""
         return self.headline.is_so_far

@@ -10,6 +10,7 @@ import pytest
 
 from bascule.prometheus import Sample
 from bascule.sla import Baseline, Calendar, Cell, ObjectiveReport, SlaOutcome, SlaState, cut
+from bascule.sla.compare import comparisons
 from bascule.sla.counts import fitting, grouped
 from bascule.sla.data import Data
 from bascule.sla.evaluate import objective_report
@@ -52,7 +53,7 @@ class Exports:
         self.asked: list[str] = []
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:
-        """The series of the one version and metric that an expression names, whatever it makes of them."""
+        """The series of the version and metric that an expression names, whatever it makes of them."""
         self.asked.append(expression)
         return [
             Sample(dict(each), 1.0, 0.0)
@@ -154,3 +155,75 @@ def test_a_quiet_segment_does_not_keep_its_objective_from_passing(amount):
     (row,) = [row for row in found.rows if row.name == "enterprise"]
     assert (row.assessment.outcome, row.own_target, row.withholds) == (SlaOutcome.NO_DATA, True, None)
     assert found.outcome is SlaOutcome.PASS
+
+
+# ---------------------------------------------------------------- selectors that cannot count what they name
+
+
+def requests(version: str, good: float, bad: float, label: str = "status", segment: str = "freemium"):
+    told = [(code, amount) for code, amount in (("200", good), ("500", bad)) if amount]
+    return [events("requests", amount, version=version, user_segment=segment, **{label: code}) for code, amount in told]
+
+
+def test_errors_that_a_selector_cannot_count_are_no_zero():
+    """V2 is built on another library, and calls its status `code`: half of its answers are 500."""
+    found = reported("error_rate", *requests("v1", 1000, 0), *requests("v2", 500, 500, label="code"))
+    assert (found.outcome, found.cause, found.standing) == (SlaOutcome.NO_DATA, Cause.UNPROVEN, SlaState.NO_DATA)
+    there = "code, job, user_segment, version"
+    assert found.unproven == (f"signals.errors.bad of v2: its series have no label 'status'; they have {there}",)
+    assert (found.budget.left, found.spent, {point.value for point in found.chart}) == (None, None, {None})
+    rows = {row.name: row.assessment.cause for row in found.rows}
+    assert rows == {"v1": None, "v2": Cause.UNPROVEN, "enterprise": Cause.NO_SERIES, "freemium": Cause.UNPROVEN}
+
+
+def test_errors_that_can_be_counted_and_did_not_happen_are_a_zero():
+    found = reported("error_rate", *requests("v1", 1000, 0), *requests("v2", 1000, 0))
+    assert (found.outcome, found.unproven, found.budget.left) == (SlaOutcome.PASS, (), 1.0)
+
+
+def test_what_fails_by_what_can_be_counted_fails():
+    found = reported("error_rate", *requests("v1", 900, 100), *requests("v2", 1000, 0, label="code"))
+    assert found.outcome is SlaOutcome.FAIL
+    assert [note.key for note in found.notes if note.key == "unproven"] == ["unproven"]
+
+
+def test_windows_in_which_the_version_served_nobody_are_told():
+    day = a_day(*requests("v1", 1000, 0), *requests("v2", 500, 500, label="code"))
+    late = PIECES.edges[1:] > DAY / 2
+    for counts in day._counts.values():
+        for group, row in counts.table.items():
+            row *= late if group.version == "v2" else 1
+    one = measured(resolve(day.spec, "error_rate"), day)
+    assert one.whole().over(one.slo.goal, 0, DAY / 2).spent == 0
+    assert one.whole().over(one.slo.goal, 0, DAY).cause is Cause.UNPROVEN
+
+
+def test_a_version_that_served_nobody_is_not_asked_for():
+    day = a_day(*requests("v1", 1000, 0))
+    assert day.unproven("errors", "v2") == ()
+    assert not any('version="v2"' in each for each in day.prometheus.asked)
+
+
+def test_each_version_is_asked_for_once_where_it_last_served():
+    day = a_day(*requests("v1", 1000, 0), *requests("v2", 1000, 0, label="code"))
+    one = measured(resolve(day.spec, "error_rate"), day)
+    objective_report(one, None, None)
+    asked = list(day.prometheus.asked)
+    objective_report(one, None, None)
+    assert day.prometheus.asked == asked
+    assert len(asked) < 8
+    assert all("last_over_time(" in each and f"[{PIECES.step / 60 + 5:g}m])" in each for each in asked)
+
+
+def test_a_gain_over_errors_that_cannot_be_counted_is_unknown():
+    """The old version's matches have no label `success`: its accuracy would be zero."""
+    old = events("matches", 100, version="v1", result="ok")
+    found = reported("accuracy", *matches("v2", 96, 4), old)
+    assert (found.whole.outcome, found.gain.value, found.gain.standing) == (SlaOutcome.PASS, None, SlaState.NO_DATA)
+    assert (found.outcome, found.cause) == (SlaOutcome.NO_DATA, Cause.UNPROVEN)
+
+
+def test_versions_are_not_compared_by_what_cannot_be_counted():
+    day = a_day(*requests("v1", 980, 20), *requests("v2", 500, 500, label="code"))
+    (errors, _) = comparisons(day)
+    assert (errors.baseline, errors.candidate, errors.difference) == (pytest.approx(0.02), None, None)

@@ -167,6 +167,10 @@ class View:
         value = self.numbers.value(row.promise, row.assessment.deciding.value)
         return self.t("worst_part_is", name=row.name, value=value, target=self.numbers.target(row.promise))
 
+    def unproven(self, objective: ObjectiveReport) -> str:
+        """The selectors that cannot count what they name, where that is why there is no data."""
+        return " ".join(self.t("note.unproven", found=found) for found in objective.unproven)
+
     def bad(self, objective: ObjectiveReport, row: PartReport) -> str:
         """What was bad of a part: time, or events where the part is measured on events."""
         figure = row.assessment.deciding
