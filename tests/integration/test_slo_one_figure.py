@@ -34,6 +34,7 @@ services:
   edge: {kind: nginx, targets: ["127.0.0.1:4"]}
   cache: {kind: redis, targets: ["127.0.0.1:5"]}
   mailer: {targets: ["127.0.0.1:6"]}
+  scaled: {targets: ["127.0.0.1:8"]}
   hosts: {kind: node, targets: ["127.0.0.1:7"]}
 signals:
   accuracy: {kind: ratio, good: 'matches_total{ok="1"}', total: matches_total, better: higher}
@@ -80,12 +81,18 @@ class Shop:
 
 
 def happened(end: int) -> Shop:
-    """Redis is dead for 12 minutes and its exporter for 3, one of V2's two targets for 10, another service fails."""
+    """Redis is dead for 12 minutes and its exporter for 3, one of V2's two targets for 10, another service fails.
+
+    Ten of a service's eleven targets are scaled away after half an hour; then the one left is down for 15 minutes.
+    """
     shop = Shop(end)
     for job, port in (("shop-v1", 1), ("shop-v2", 2), ("edge", 4), ("mailer", 6), ("hosts", 7)):
         shop.level("up", f'job="{job}",instance="127.0.0.1:{port}"')
     shop.level("up", 'job="shop-v2",instance="127.0.0.1:3"', but=(20, 30, 0.0))
     shop.level("up", 'job="cache",instance="127.0.0.1:5"', but=(50, 53, 0.0))
+    for port in range(9, 19):
+        shop.level("up", f'job="scaled",instance="127.0.0.1:{port}"', but=(30, 1000, None))
+    shop.level("up", 'job="scaled",instance="127.0.0.1:8"', but=(40, 55, 0.0))
     shop.level("nginx_up", 'job="edge",instance="127.0.0.1:4"')
     dead = [(10, 22, 0.0), (50, 53, None)]
     for at in shop.times:
@@ -104,7 +111,7 @@ def happened(end: int) -> Shop:
     return shop
 
 
-SERVICES = {"shop-v1": 1.0, "shop-v2": 110 / 120, "edge": 1.0, "cache": 45 / 60, "mailer": 1.0}
+SERVICES = {"shop-v1": 1.0, "shop-v2": 110 / 120, "edge": 1.0, "cache": 45 / 60, "mailer": 1.0, "scaled": 45 / 60}
 TRUTH = {
     "availability": sum(SERVICES.values()) / len(SERVICES),
     "error_rate": 1 - 4 / 200,

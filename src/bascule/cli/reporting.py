@@ -187,6 +187,7 @@ def _gaps(spec: Spec, report: Report) -> Iterator[str]:
     for objective in report.objectives:
         if objective.outcome is SlaOutcome.NO_DATA:
             yield f"{objective.name}: {no_data(objective.cause)}, {_span(report.start, report.end)}"
+            yield from objective.unproven
 
 
 def _show(deliveries: Sequence[Delivery]) -> None:

@@ -13,6 +13,7 @@ from bascule.console import queries
 from bascule.conventions import PARTNER, SEGMENT, VERSION, Recorded
 from bascule.errors import BasculeError
 from bascule.prometheus import NoData, Prometheus
+from bascule.promql import Unproven
 from bascule.slo import Headline, Slo
 from bascule.spec import Spec
 from bascule.spec.signals import HistogramSignal
@@ -20,16 +21,20 @@ from bascule.states import Cause
 
 T = TypeVar("T")
 KEPT_FOR = 4.0  # seconds
+PROOF_KEPT_FOR = 60.0  # seconds: the labels that series have change with a deployment
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 ByVersion = Mapping[tuple[str, str], float]  # (version, segment or partner) -> value
 
 
 class ReadOnce(Generic[T]):
-    """An answer that serves everybody for a few seconds; what fails is raised to each who asked meanwhile."""
+    """An answer that serves everybody for some seconds; what fails is raised to each who asked meanwhile."""
 
-    def __init__(self, make: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, make: Callable[[], T], clock: Callable[[], float] = time.monotonic, kept_for: float = KEPT_FOR
+    ) -> None:
         self._make = make
         self._clock = clock
+        self._kept_for = kept_for
         self._kept: tuple[float, T] | None = None
         self._failed: tuple[float, BasculeError] | None = None
         self._lock = threading.Lock()
@@ -37,7 +42,7 @@ class ReadOnce(Generic[T]):
     def __call__(self) -> T:
         asked = self._clock()
         with self._lock:
-            if self._kept is None or self._clock() - self._kept[0] >= KEPT_FOR:
+            if self._kept is None or self._clock() - self._kept[0] >= self._kept_for:
                 self._kept = self._made(asked)
             return self._kept[1]
 
@@ -103,9 +108,12 @@ class Business:
     consumers: Mapping[str, float]
 
 
-def business(spec: Spec, prometheus: Prometheus) -> Business:
-    """Raises BasculeError when Prometheus does not answer."""
-    told = {each.name: _headline(prometheus, each) for each in slo.all_of(spec)}
+def business(spec: Spec, prometheus: Prometheus, found: Mapping[str, tuple[Unproven, ...]]) -> Business:
+    """`found`: selectors that cannot count what they name, by SLA.
+
+    Raises BasculeError when Prometheus does not answer.
+    """
+    told = {e.name: slo.mistrusted(_headline(prometheus, e), found.get(e.name, ())) for e in slo.all_of(spec)}
     return Business(told, _by_label(prometheus, Recorded.CONSUMERS, VERSION))
 
 

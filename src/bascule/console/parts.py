@@ -21,12 +21,13 @@ from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.console import queries
 from bascule.console.answers import HEARTBEAT, IncidentFile, ListedIncident
-from bascule.console.asked import ReadOnce, business, known, measure
+from bascule.console.asked import PROOF_KEPT_FOR, ReadOnce, business, known, measure
 from bascule.console.sources import Source
 from bascule.conventions import SEGMENT, Alert, EntryKind
 from bascule.discover import unseen
 from bascule.errors import Problem, QueryRejected
 from bascule.prometheus import ActiveAlert, Sample, Target
+from bascule.promql import Unproven
 from bascule.spec import Spec
 from bascule.states import Cause
 
@@ -81,12 +82,14 @@ class JournalReading:
 class Kept:
     """The share of good events in the last hour, by SLA; `covered`: for how many seconds of it there are samples.
 
-    `events`: of those whose share is not known, how many there were.
+    `events`: of those whose share is not known, how many there were. `unproven`: the selectors that cannot count what
+    they name, by SLA.
     """
 
     good: Mapping[str, float]
     covered: float
     events: Mapping[str, float] = field(default_factory=dict)
+    unproven: Mapping[str, tuple[Unproven, ...]] = field(default_factory=dict)
 
 
 class Parts:
@@ -116,7 +119,8 @@ class Parts:
 
         self.measured = ReadOnce(lambda: measure(spec, self.prometheus))
         self.notices = ReadOnce(self._incidents.notices)
-        self.business = ReadOnce(lambda: business(spec, self.prometheus))
+        self.unproven = ReadOnce(lambda: slo.unproven_slas(spec, self.prometheus), kept_for=PROOF_KEPT_FOR)
+        self.business = ReadOnce(lambda: business(spec, self.prometheus, self.unproven()))
 
     @property
     def sources(self) -> tuple[Source[Any], ...]:
@@ -185,7 +189,7 @@ class Parts:
         good = self._answers({name: each.promql(queries.LOOK_BACK) for name, each in slos.items()})
         rest = {name: each.events(queries.LOOK_BACK) for name, each in slos.items() if name not in good}
         samples = known(self.prometheus.scalar(queries.COVERED)) or 0.0
-        return Kept(good, samples * self.spec.stack.scrape.interval, self._answers(rest))
+        return Kept(good, samples * self.spec.stack.scrape.interval, self._answers(rest), self.unproven())
 
     def _answers(self, asked: Mapping[str, str]) -> dict[str, float]:
         """The answers that there are."""

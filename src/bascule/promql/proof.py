@@ -17,6 +17,7 @@ from bascule.conventions import SEGMENT
 from bascule.prometheus import Sample
 from bascule.promql.expressions import strata
 from bascule.spec import Matcher, Selector, Spec
+from bascule.spec.quantities import format_duration
 
 NAME = "__name__"
 MOST_SHOWN = 10
@@ -61,51 +62,64 @@ class Unproven:
         return f"signals.{self.signal}.{self.key} of {self.version}: {self.why}"
 
 
+@dataclass(frozen=True)
+class StoredSeries:
+    """The series that a Prometheus has `at` a moment, or had in the `reach` seconds before it."""
+
+    prometheus: Queried
+    at: float | None = None
+    reach: float | None = None
+
+    def labels(self, aggregation: str, selector: Selector) -> list[Mapping[str, str]]:
+        """The labels that are left of a selector's series by an aggregation, such as `group by (status) ({})`."""
+        reach = None if self.reach is None else format_duration(self.reach)
+        series = str(selector) if reach is None else f"last_over_time({selector.over(reach)})"
+        return [sample.labels for sample in self.prometheus.instant(aggregation.format(series), self.at)]
+
+
 def unproven(
-    spec: Spec, signal: str, version: str, prometheus: Queried, at: float | None = None
+    spec: Spec, signal: str, version: str, prometheus: Queried, at: float | None = None, reach: float | None = None
 ) -> tuple[Unproven, ...]:
     """What is wrong with a signal's selectors; nothing where the version has no series of its events at all.
 
-    Raises what Prometheus raises.
+    `reach`: seconds before `at` of which series count too that are gone then. Raises what Prometheus raises.
     """
-    declared = spec.signals[signal]
+    declared, stored = spec.signals[signal], StoredSeries(prometheus, at, reach)
     total = declared.all_events
     own = spec.versions.matchers(version)
-    if total is None or not prometheus.instant(f"count({total.where(*own)})", at):
+    if total is None or not stored.labels("count({})", total.where(*own)):
         return ()
     segment = spec.segments.label if SEGMENT in strata(spec, declared) else ""
     found = (
-        (key, _why(selector, total, own, prometheus, at) or _unsplit(selector, total, own, segment, prometheus, at))
+        (key, _why(selector, total, own, stored) or _unsplit(selector, total, own, segment, stored))
         for key, selector in declared.selectors.items()
     )
     return tuple(Unproven(signal, key, version, why) for key, why in found if why)
 
 
-def _why(selector: Selector, total: Selector, own: Sequence[Matcher], prometheus: Queried, at: float | None) -> str:
+def _why(selector: Selector, total: Selector, own: Sequence[Matcher], stored: StoredSeries) -> str:
     """Why a selector is unproven; empty where it is proven."""
     base = (total if selector.metric == total.metric else Selector(selector.metric)).where(*own)
     matchers = [matcher for matcher in selector.matchers if matcher.label != NAME]
     labels = list(dict.fromkeys(matcher.label for matcher in matchers))
     by = f"group by ({', '.join(labels)})" if labels else "group"
-    there = [sample.labels for sample in prometheus.instant(f"{by} ({base})", at)]
+    there = stored.labels(f"{by} ({{}})", base)
     if not there:
-        return _not_there(selector, own, prometheus, at)
+        return _not_there(selector, own, stored)
     for label in labels:
         if not any(each.get(label) for each in there):
-            return f"its series have no label {label!r}; they have {_listed(_labels_of(base, prometheus, at))}"
+            return f"its series have no label {label!r}; they have {_listed(_labels_of(base, stored))}"
     return "" if _matched(matchers, there) else next(_impossible(matchers, there), "")
 
 
-def _unsplit(
-    selector: Selector, total: Selector, own: Sequence[Matcher], segment: str, prometheus: Queried, at: float | None
-) -> str:
+def _unsplit(selector: Selector, total: Selector, own: Sequence[Matcher], segment: str, stored: StoredSeries) -> str:
     """Why a counter cannot be split by segments as the signal's events are: then no segment would have any of it."""
     if not segment or selector.metric == total.metric:
         return ""
 
     def carries(counter: Selector) -> bool:
-        values = prometheus.instant(f"group by ({segment}) ({Selector(counter.metric).where(*own)})", at)
-        return any(each.labels.get(segment) for each in values)
+        there = stored.labels(f"group by ({segment}) ({{}})", Selector(counter.metric).where(*own))
+        return any(each.get(segment) for each in there)
 
     if carries(selector) or not carries(total):
         return ""
@@ -113,9 +127,9 @@ def _unsplit(
     return f"{missing}; add it, or declare `strata: []` for this signal"
 
 
-def _not_there(selector: Selector, own: Sequence[Matcher], prometheus: Queried, at: float | None) -> str:
+def _not_there(selector: Selector, own: Sequence[Matcher], stored: StoredSeries) -> str:
     bare = Selector(selector.metric)
-    others = _labels_of(bare, prometheus, at)
+    others = _labels_of(bare, stored)
     if not others:
         return f"there are no series of {selector.metric}"
     if missing := [matcher.label for matcher in own if matcher.label not in others and matcher.label != NAME]:
@@ -123,10 +137,9 @@ def _not_there(selector: Selector, own: Sequence[Matcher], prometheus: Queried, 
     return f"{selector.metric} has series, but none of this version"
 
 
-def _labels_of(selector: Selector, prometheus: Queried, at: float | None) -> list[str]:
+def _labels_of(selector: Selector, stored: StoredSeries) -> list[str]:
     """The labels that one of its series has."""
-    samples = prometheus.instant(f"topk(1, {selector})", at)
-    return sorted({label for sample in samples for label in sample.labels if label != NAME})
+    return sorted({label for labels in stored.labels("topk(1, {})", selector) for label in labels if label != NAME})
 
 
 def _matched(matchers: Iterable[Matcher], there: Iterable[Mapping[str, str]]) -> bool:

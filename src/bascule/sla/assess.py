@@ -16,7 +16,7 @@ from bascule.sla.counts import GrowthCounts
 from bascule.sla.pieces import Floats, Pieces
 from bascule.sla.report import Assessment, Burn, ErrorBudget, Moment, Point, SlaOutcome, SlaState, WindowFigure
 from bascule.slo import BURN_SECONDS, EXACT, Goal
-from bascule.states import Cause
+from bascule.states import Cause, first_of
 from bascule.units import Unit
 
 _WORST_MOMENTS: Final = 5
@@ -37,7 +37,8 @@ class Events:
 
     `layouts`: of a distribution, the cumulative counts by bound of each layout of buckets. `unsure`: events beyond the
     good ones that may be good, for they lie between two bounds around the goal's. `excess`: how many more events were
-    counted as good than there were, in the pieces where no order of counting explains it.
+    counted as good than there were, in the pieces where no order of counting explains it. `mistrusted`: events of
+    versions on which an unproven selector counts; nobody knows whether they were good.
     """
 
     pieces: Pieces
@@ -46,6 +47,7 @@ class Events:
     layouts: tuple[Mapping[float, Floats], ...] = ()
     unsure: Floats | None = None
     excess: Floats | None = None
+    mistrusted: Floats | None = None
 
     @classmethod
     def of_part(cls, part: GrowthCounts, whole: GrowthCounts, part_is_bad: bool) -> Events:
@@ -82,9 +84,15 @@ class Events:
             if _spent(goal, good, total) <= 1 + EXACT:
                 return WindowFigure(start, end, good, total, None, None, Cause.BUCKET)
         spent = _spent(goal, good, total)
-        if spent <= 1 + EXACT and self._contradicts(window, good, total):
-            return WindowFigure(start, end, good, total, None, None, Cause.CONTRADICTION)
+        if spent <= 1 + EXACT and (cause := self._doubt(window, good, total)) is not None:
+            return WindowFigure(start, end, good, total, None, None, cause)
         return WindowFigure(start, end, good, total, self._value(goal, min(good / total, 1.0), window), max(spent, 0.0))
+
+    def _doubt(self, window: slice, good: float, total: float) -> Cause | None:
+        """Why a window that seems to be kept does not tell."""
+        if self.mistrusted is not None and bool(np.any(self.mistrusted[window] > 0)):
+            return Cause.UNPROVEN
+        return Cause.CONTRADICTION if self._contradicts(window, good, total) else None
 
     def _contradicts(self, window: slice, good: float, total: float) -> bool:
         return self.excess is not None and (
@@ -194,13 +202,15 @@ def assess(
     enough = [figure for figure in figures if figure.total >= rules.least_events]
     known = [figure for figure in enough if figure.spent is not None]
     recent = [events.over(goal, *window) for window in endings]
+    outcome = _outcome(known, enough)
     return Assessment(
-        outcome=_outcome(known, enough),
+        outcome=outcome,
         standing=_standing(goal, recent, rules),
         deciding=max(known, key=lambda figure: figure.spent or 0.0, default=None),
         current=recent[-1],
         breaches=sum(is_breached(figure) for figure in known),
         windows=len(known),
+        cause=_cause(figures, enough) if outcome is SlaOutcome.NO_DATA else None,
     )
 
 
@@ -212,6 +222,11 @@ def _outcome(known: Sequence[WindowFigure], enough: Sequence[WindowFigure]) -> S
     return SlaOutcome.PASS if known and not untold else SlaOutcome.NO_DATA
 
 
+def _cause(figures: Iterable[WindowFigure], enough: Iterable[WindowFigure]) -> Cause:
+    untold = first_of(figure.cause for figure in enough if figure.cause is not None)
+    return untold or (Cause.TOO_FEW if any(figure.total > 0 for figure in figures) else Cause.NO_SERIES)
+
+
 def unresolved(found: Assessment, whole: WindowFigure) -> Assessment:
     """Of windows between which the pieces do not tell: one that is known may be breached, but none passes for all.
 
@@ -220,7 +235,8 @@ def unresolved(found: Assessment, whole: WindowFigure) -> Assessment:
     if found.outcome is SlaOutcome.FAIL or whole.total <= 0:
         return found
     unknown = replace(whole, value=None, spent=None, cause=Cause.WINDOW)
-    return replace(found, outcome=SlaOutcome.NO_DATA, deciding=unknown)
+    cause = first_of(figure.cause for figure in (unknown, found.current) if figure.cause is not None)
+    return replace(found, outcome=SlaOutcome.NO_DATA, deciding=unknown, cause=cause)
 
 
 def _standing(goal: Goal, recent: Sequence[WindowFigure], rules: Rules) -> SlaState:

@@ -100,12 +100,18 @@ def comparisons(data: Data) -> Iterator[Comparison]:
     for name, signal in data.spec.signals.items():
         if signal.all_events is None:
             continue
-        table = cells(data, signal, data.pieces.start, data.pieces.end)
+        table = _proven(data, name, cells(data, signal, data.pieces.start, data.pieces.end))
         if signal.buckets is None:
             yield _comparison(data, name, signal, table, mean)
         else:
             for quantile_name in signal.quantile_targets or ("p95",):
                 yield _comparison(data, f"{name}.{quantile_name}", signal, table, quantile_of(number_of(quantile_name)))
+
+
+def _proven(data: Data, name: str, table: Cells) -> Cells:
+    """Without the versions on which a selector of the signal cannot count what it names."""
+    versions = [version for version in data.spec.versions.both if not data.unproven(name, version)]
+    return {segment: {v: row[v] for v in versions if v in row} for segment, row in table.items()}
 
 
 def _comparison(data: Data, measure: str, signal: SignalPart, table: Cells, of: Statistic) -> Comparison:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from bascule.prometheus import Prometheus
-from bascule.promql import traffic_signal
+from bascule.promql import Unproven, traffic_signal, unproven
 from bascule.sla.counters import growth
 from bascule.sla.counts import GrowthCounts, fitting, grouped
 from bascule.sla.pieces import Floats, Key, Pieces
@@ -23,6 +23,7 @@ from bascule.spec.growth import GrowthRule, group_labels
 from bascule.spec.signals import SignalPart
 
 _AT_ONCE: Final = 3
+_LOOK_BACK: Final = 300.0  # seconds for which Prometheus takes a sample for the present one
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Data:
     _sources: dict[str, str] = field(default_factory=dict)
     _counts: dict[str, GrowthCounts] = field(default_factory=dict)
     _read: dict[str, dict[Key, Floats]] = field(default_factory=dict)
+    _unproven: dict[tuple[str, str], tuple[Unproven, ...]] = field(default_factory=dict)
 
     def counts(self, selector: Selector, within: Selector | None = None) -> GrowthCounts:
         """Events of a selector. `within`: the selector of all events, read instead where it holds these too.
@@ -86,6 +88,26 @@ class Data:
     def total(self, signal: SignalPart) -> GrowthCounts:
         """All events of a signal; of a distribution its buckets."""
         return self.counts(next(iter(signal.growing.values())))
+
+    def served(self, signal: SignalPart, **where: str) -> Floats:
+        """Events of a signal by piece, (n,); requests where they are more, for the signal's series may be missing."""
+        return np.maximum(self.total(signal).where(**where).total, self.traffic.where(**where).total)
+
+    def unproven(self, name: str, version: str) -> tuple[Unproven, ...]:
+        """The selectors of a signal that cannot count what they name on a version; none where it served nobody.
+
+        Asked where it last served: it may be gone at the end of the span.
+        """
+        if (name, version) not in self._unproven:
+            self._unproven[name, version] = self._ask_proof(name, version)
+        return self._unproven[name, version]
+
+    def _ask_proof(self, name: str, version: str) -> tuple[Unproven, ...]:
+        served = np.flatnonzero(self.served(self.spec.signals[name], version=version) > 0)
+        if not served.size:
+            return ()
+        begin, end = (float(edge) for edge in self.pieces.edges[served[-1] : served[-1] + 2])
+        return unproven(self.spec, name, version, self.prometheus, end, end - begin + _LOOK_BACK)
 
     @property
     def traffic(self) -> GrowthCounts:

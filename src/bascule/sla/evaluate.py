@@ -27,6 +27,7 @@ from bascule.sla.pieces import Pieces, cut, duration
 from bascule.sla.report import (
     Assessment,
     Change,
+    GainReport,
     Note,
     ObjectiveReport,
     PartReport,
@@ -42,6 +43,7 @@ from bascule.slo import BURN_SECONDS, EventSlo, Goal, Slo, all_of
 from bascule.spec import Spec
 from bascule.spec.growth import growth_rules
 from bascule.spec.slas import services_counted
+from bascule.states import first_of
 
 
 def evaluate(
@@ -76,7 +78,7 @@ def evaluate(
         start=data.pieces.start,
         end=data.pieces.end,
         interval=data.interval,
-        objectives=tuple(_objective(measured(slo, data), baseline, before.get(slo.name)) for slo in slos),
+        objectives=tuple(objective_report(measured(slo, data), baseline, before.get(slo.name)) for slo in slos),
         comparisons=tuple(comparisons(data)),
         maintenance=_overlapping((*declared(spec), *known.maintenance), start, end),
         incidents=tuple(e for e in known.incidents if e.start < end and (e.end is None or e.end >= start)),
@@ -165,7 +167,8 @@ def _cuts(
         yield from (window.start, window.end)
 
 
-def _objective(one: Measured[Slo], baseline: Baseline | None, previous: float | None) -> ObjectiveReport:
+def objective_report(one: Measured[Slo], baseline: Baseline | None, previous: float | None) -> ObjectiveReport:
+    """`previous`: the deciding figure of the span before."""
     slo, data, events = one.slo, one.data, one.whole()
     whole = _whole(one, events)
     rows = [_part(data, slo, part) for part in one.parts()]
@@ -177,7 +180,7 @@ def _objective(one: Measured[Slo], baseline: Baseline | None, previous: float | 
         promise=slo.goal,
         window=slo.window,
         window_kind=slo.window_kind,
-        outcome=_outcome(whole, rows, gain.standing if gain else None),
+        outcome=_outcome(whole, rows, gain),
         whole=whole,
         rows=tuple(rows),
         budget=budget(slo.goal, events, whole.current, slo.window),
@@ -229,15 +232,25 @@ def _with_services(whole: Assessment, services: Sequence[Assessment]) -> Assessm
     outcomes = [whole.outcome, *(each.outcome for each in services)]
     failed = SlaOutcome.FAIL if SlaOutcome.FAIL in outcomes else whole.outcome
     outcome = SlaOutcome.NO_DATA if failed is SlaOutcome.PASS and SlaOutcome.NO_DATA in outcomes else failed
-    return replace(whole, outcome=outcome, standing=worst([whole.standing, *(each.standing for each in services)]))
+    causes = first_of(each.cause for each in (whole, *services) if each.cause is not None)
+    return replace(
+        whole,
+        outcome=outcome,
+        standing=worst([whole.standing, *(each.standing for each in services)]),
+        cause=causes if outcome is SlaOutcome.NO_DATA else None,
+    )
 
 
-def _outcome(whole: Assessment, rows: Sequence[PartReport], gain: SlaState | None) -> SlaOutcome:
-    """FAIL when the whole, a segment or partner with a goal of its own, or the gain that is wanted failed."""
+def _outcome(whole: Assessment, rows: Sequence[PartReport], gain: GainReport | None) -> SlaOutcome:
+    """FAIL when the whole, a segment or partner with a goal of its own, or the gain that is wanted failed.
+
+    It does not pass while one of them has no data.
+    """
     own = [row.assessment.outcome for row in rows if row.own_target]
-    if SlaOutcome.FAIL in (whole.outcome, *own) or gain is SlaState.CRITICAL:
+    if SlaOutcome.FAIL in (whole.outcome, *own) or (gain and gain.standing is SlaState.CRITICAL):
         return SlaOutcome.FAIL
-    return whole.outcome
+    withheld = (gain and gain.cause) or any(row.withholds for row in rows)
+    return SlaOutcome.NO_DATA if withheld and whole.outcome is SlaOutcome.PASS else whole.outcome
 
 
 def _coverage(one: Measured[Slo], events: Events, whole: Assessment) -> tuple[float, float]:
@@ -284,4 +297,4 @@ def _notes(data: Data, journal: JournalSpan) -> Iterator[Note]:
         yield Note("never_scraped", {"services": ", ".join(never)})
 
 
-__all__ = ["evaluate", "freeze_baseline", "read_data"]
+__all__ = ["evaluate", "freeze_baseline", "objective_report", "read_data"]

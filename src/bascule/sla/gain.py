@@ -10,6 +10,7 @@ from bascule.sla.data import Data
 from bascule.sla.report import GainReport, SlaState
 from bascule.slo import EXACT, EventSlo, Slo
 from bascule.spec.quantities import Gain
+from bascule.states import Cause
 
 
 def gain_of(data: Data, slo: Slo, start: float, end: float, frozen: Baseline | None) -> GainReport | None:
@@ -26,9 +27,12 @@ def gain_of(data: Data, slo: Slo, start: float, end: float, frozen: Baseline | N
     before, after = standardised(table, (old, new), mean)
     counted = events_of(table, old), events_of(table, new)
     value = _value(wanted, before, after, slo.signal.counts_bad)
-    standing = _standing(data, wanted, value, counted, data.spec.judge.min_samples)
+    cause = _cause(value, counted, data.spec.judge.min_samples)
+    if counted[1] and any(data.unproven(slo.counted.name, version) for version in (old, new)):
+        value, cause = None, Cause.UNPROVEN
+    standing = _standing(wanted, value, cause) if counted[1] else SlaState.NOT_APPLICABLE
     return GainReport(
-        _written(wanted), wanted.amount, wanted.relative, before, after, value, standing, *counted, frozen_at
+        _written(wanted), wanted.amount, wanted.relative, before, after, value, standing, *counted, frozen_at, cause
     )
 
 
@@ -51,10 +55,20 @@ def _value(wanted: Gain, before: float | None, after: float | None, counts_bad: 
     return difference / before if before > 0 else None
 
 
-def _standing(data: Data, wanted: Gain, value: float | None, counted: tuple[float, float], least: int) -> SlaState:
-    if counted[1] == 0:
-        return SlaState.NOT_APPLICABLE
-    if value is None or min(counted) < least:
+def _cause(value: float | None, counted: tuple[float, float], least: int) -> Cause | None:
+    """Why there is no gain; `counted`: events of the old version, and of the new one, not judged without any."""
+    old, new = counted
+    if new == 0:
+        return None
+    if old == 0:
+        return Cause.NO_BASELINE
+    if min(counted) < least:
+        return Cause.TOO_FEW
+    return Cause.NO_BASELINE if value is None else None
+
+
+def _standing(wanted: Gain, value: float | None, cause: Cause | None) -> SlaState:
+    if cause is not None or value is None:
         return SlaState.NO_DATA
     return SlaState.OK if value >= wanted.amount - EXACT else SlaState.CRITICAL
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -16,7 +16,9 @@ from bascule.sla.data import Data
 from bascule.sla.pieces import Floats
 from bascule.sla.report import Note
 from bascule.slo import AvailabilitySlo, EventSlo, Goal, Slo
-from bascule.spec.signals import SignalPart
+from bascule.spec.model import Named
+from bascule.spec.signals import CountedShare, HistogramSignal
+from bascule.visible import one_line
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def silent_seconds(lengths: Floats, own: Floats, other: Floats) -> float:
 
 
 S = TypeVar("S", bound=Slo, covariant=True)
+Counted = Named[CountedShare] | Named[HistogramSignal]
 
 
 class Measured(ABC, Generic[S]):
@@ -107,7 +110,7 @@ class OnScrapes(Measured[AvailabilitySlo]):
         errors = self.data.spec.errors
         if errors is not None:
             for own in self.slo.own_goals():
-                events = events_of(self.data, errors.signal, own.goal, segment=own.segment)
+                events = events_of(self.data, errors, own.goal, segment=own.segment)
                 least = self.data.spec.thresholds.min_requests
                 yield ObjectivePart("segment", own.segment, own.goal, True, events, least)
 
@@ -122,6 +125,8 @@ class OnScrapes(Measured[AvailabilitySlo]):
         for name in self.data.uptime.silent:
             if name in self.jobs:
                 yield Note("exporter_silent", {"service": name})
+        if self.data.spec.errors is not None and any(self.slo.own_goals()):
+            yield from _unproven(self.data, self.data.spec.errors.name, self.data.spec.versions.both)
 
 
 class OnEvents(Measured[EventSlo]):
@@ -160,7 +165,7 @@ class OnEvents(Measured[EventSlo]):
         )
 
     def _of(self, goal: Goal, **where: str) -> Events:
-        return events_of(self.data, self.slo.signal, goal, **where)
+        return events_of(self.data, self.slo.counted, goal, **where)
 
     @property
     def jobs(self) -> list[str]:
@@ -176,6 +181,7 @@ class OnEvents(Measured[EventSlo]):
     def notes(self) -> Iterator[Note]:
         if self.slo.declared.gain:
             yield Note("of_candidate", {"candidate": self.data.spec.versions.candidate})
+        yield from _unproven(self.data, self.slo.counted.name, self.slo.versions)
         yield from self._silences()
         yield from self._around_the_limit()
 
@@ -219,14 +225,29 @@ def _neighbours(bounds: Sequence[float], limit: float) -> tuple[float, float]:
     return below, min(bound for bound in (*bounds, math.inf) if bound > limit)
 
 
-def events_of(data: Data, signal: SignalPart, goal: Goal, **where: str) -> Events:
-    """Good events and all events of some versions, segments or partners."""
+def events_of(data: Data, counted: Counted, goal: Goal, **where: str) -> Events:
+    """Good events and all events of a signal, of some versions, segments or partners."""
+    signal, mistrusted = counted.signal, _mistrusted(data, counted, **where)
     total = data.total(signal).where(**where)
     if signal.buckets is not None:
-        return Events.of_buckets(total, goal.bound, signal.measured_in)
+        return replace(Events.of_buckets(total, goal.bound, signal.measured_in), mistrusted=mistrusted)
     assert signal.numerator is not None
     part = data.counts(signal.numerator, signal.all_events).where(**where)
-    return Events.of_part(part, total, part_is_bad=signal.counts_bad)
+    return replace(Events.of_part(part, total, part_is_bad=signal.counts_bad), mistrusted=mistrusted)
+
+
+def _mistrusted(data: Data, counted: Counted, version: str = "", **where: str) -> Floats | None:
+    """The events of versions on which a selector of the signal is unproven, by piece (n,); None without any."""
+    versions = [each for each in data.spec.versions.both if version in ("", each)]
+    rows = [
+        data.served(counted.signal, version=each, **where) for each in versions if data.unproven(counted.name, each)
+    ]
+    return np.asarray(np.sum(rows, axis=0), dtype=np.float64) if rows else None
+
+
+def _unproven(data: Data, name: str, versions: Iterable[str]) -> Iterator[Note]:
+    for found in (each for version in versions for each in data.unproven(name, version)):
+        yield Note("unproven", {"found": one_line(str(found))})
 
 
 def never_served(data: Data, version: str) -> bool:

@@ -21,6 +21,8 @@ class SlaOutcome(StrEnum):
     NOT_APPLICABLE = "NOT APPLICABLE"
 
 
+_TOO_LITTLE = (Cause.TOO_FEW, Cause.NO_SERIES, Cause.NO_TRAFFIC)
+
 _STATES = {
     SlaOutcome.PASS: State.OK,
     SlaOutcome.FAIL: State.BAD,
@@ -70,7 +72,10 @@ class WindowFigure:
 
 @dataclass(frozen=True)
 class Assessment:
-    """A goal held against its windows: `deciding` is the worst of them, `current` the last."""
+    """A goal held against its windows: `deciding` is the worst of them, `current` the last.
+
+    `cause`: why the outcome is no data, where it is.
+    """
 
     outcome: SlaOutcome
     standing: SlaState
@@ -78,6 +83,7 @@ class Assessment:
     current: WindowFigure
     breaches: int
     windows: int
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,12 @@ class PartReport:
     own_target: bool
     assessment: Assessment
     coverage: float | None
+
+    @property
+    def withholds(self) -> Cause | None:
+        """Why its objective cannot pass; a segment in which too little happened, or nothing, is not waited for."""
+        cause = self.assessment.cause
+        return cause if self.own_target and cause not in _TOO_LITTLE else None
 
 
 @dataclass(frozen=True)
@@ -113,7 +125,7 @@ class ErrorBudget:
 
 @dataclass(frozen=True)
 class GainReport:
-    """The candidate against the baseline, mix-adjusted, and what was declared."""
+    """The candidate against the baseline, mix-adjusted, and what was declared. `cause`: why there is no data."""
 
     written: str
     wanted: float
@@ -125,6 +137,7 @@ class GainReport:
     events_baseline: float
     events_candidate: float
     frozen_at: float | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True)
@@ -183,9 +196,20 @@ class ObjectiveReport:
         """Why there is no data, where there is none."""
         if self.outcome is not SlaOutcome.NO_DATA:
             return None
-        found = [figure for figure in (self.whole.current, self.whole.deciding) if figure is not None]
-        told = first_of(figure.cause for figure in found if figure.cause is not None)
-        return told or (Cause.TOO_FEW if any(figure.total > 0 for figure in found) else Cause.NO_SERIES)
+        return first_of(self.withheld) or Cause.NO_SERIES
+
+    @property
+    def withheld(self) -> tuple[Cause, ...]:
+        """Why the whole, a part with a goal of its own, or the gain has no data."""
+        found = (self.whole.cause, *(row.withholds for row in self.rows), self.gain.cause if self.gain else None)
+        return tuple(cause for cause in found if cause is not None)
+
+    @property
+    def unproven(self) -> tuple[str, ...]:
+        """Where the cause is a selector that cannot count what it names: which, and why."""
+        if self.cause is not Cause.UNPROVEN:
+            return ()
+        return tuple(note.values["found"] for note in self.notes if note.key == "unproven")
 
     @property
     def is_so_far(self) -> bool:

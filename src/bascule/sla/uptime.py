@@ -1,11 +1,16 @@
-"""How long services were there, or not looked at: time, not a mean of ratios, and a gap is neither up nor down."""
+"""How long services were there, or not looked at: time, not a mean of ratios, and a gap is neither up nor down.
+
+Each second of a service counts the same, whatever its number of targets then: half of it is up where one of two is.
+Where every target is watched through a piece, or one alone is, their counts of samples tell that. Where targets come
+or go within a piece, the samples themselves do (shared.py).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 import numpy as np
@@ -14,11 +19,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from bascule.prometheus import Prometheus
 from bascule.promql import UP, said_by
 from bascule.sla.pieces import Floats, Key, Pieces, key_of, read
+from bascule.sla.shared import LATE, shared_seconds
 from bascule.spec import Spec
 from bascule.spec.slas import serving_services
 
 _PROBE_SECONDS: Final = 900.0
 _NEIGHBOURS: Final = 12  # pieces on each side from which the usual number of samples is learnt
+_MILLISECOND: Final = 0.001
+_NOTHING: Final = 1e-9
+_SPARSE: Final = 1.1  # times the spacing of another target: one that was there for a part of the time alone
 Readings = Mapping[Key, Floats]
 
 
@@ -35,7 +44,7 @@ class WatchedTarget:
 
 @dataclass(frozen=True, eq=False)
 class ServiceTime:
-    """Seconds that a service was `up` and `watched` in each piece, (n,) each: those of its usual number of targets."""
+    """Seconds that a service was `up` and `watched` in each piece, (n,) each, shared by the targets of each second."""
 
     up: Floats
     watched: Floats
@@ -84,7 +93,8 @@ def read_uptime(prometheus: Prometheus, spec: Spec, pieces: Pieces) -> Uptime:
     for name in serving_services(spec):
         targets = [target for target in answering if target.job == name]
         if targets:
-            services[name] = _service_time(targets, said.get(name), pieces)
+            read_samples = partial(_shared, prometheus, name, said_by(spec.services[name]), pieces)
+            services[name] = service_time(targets, said.get(name), pieces, read_samples)
     silent = tuple(name for name, row in said.items() if name in services and np.isnan(row).all())
     return Uptime(services, answering, silent, _first_seen(prometheus, count, pieces))
 
@@ -105,13 +115,60 @@ def _said(prometheus: Prometheus, job: str, metric: str, pieces: Pieces) -> Floa
     return next(iter(rows.values()), np.full(len(pieces), np.nan))
 
 
-def _service_time(targets: Iterable[WatchedTarget], said: Floats | None, pieces: Pieces) -> ServiceTime:
-    """A service's targets together. `said`: the scrapes that found it there, where an exporter tells."""
-    samples, watched, up = np.sum([(target.samples, target.watched, target.up) for target in targets], axis=0)
-    if said is not None:
-        up = np.nan_to_num(said) * watched / np.maximum(samples, 1)
-    width = max(1, round(float(np.max(watched / pieces.lengths))))
-    return ServiceTime(up / width, watched / width)
+def service_time(
+    targets: Sequence[WatchedTarget],
+    said: Floats | None,
+    pieces: Pieces,
+    read_samples: Callable[[int, float], tuple[float, float]],
+) -> ServiceTime:
+    """A service's targets together. `said`: the scrapes that found it there, where an exporter tells.
+
+    `read_samples` takes a piece and the usual spacing of samples in it, and gives its seconds up and watched.
+    """
+    samples = np.array([target.samples for target in targets])
+    spacing = _spacing(samples, np.array([target.watched for target in targets]))
+    watched = samples * spacing
+    total = watched.sum(axis=0)
+    found = _scrapes_up(targets) if said is None else np.nan_to_num(said)
+    up = found * total / np.maximum(samples.sum(axis=0), 1)
+    number = np.maximum((samples > 0).sum(axis=0), 1)
+    is_whole = (samples > 0) & (watched > pieces.lengths - LATE * spacing)
+    told = np.array([up / number, total / number])
+    for piece in np.flatnonzero((number > 1) & (is_whole.sum(axis=0) < number)):
+        is_plain = is_whole[:, piece].any() and up[piece] >= total[piece] * (1 - _NOTHING)
+        usual = float(spacing[:, piece].max())
+        told[:, piece] = watched[:, piece].max() if is_plain else read_samples(int(piece), usual)
+    return ServiceTime(*told)
+
+
+def _spacing(samples: Floats, watched: Floats) -> Floats:
+    """Seconds that one sample of each target represents, by piece (targets, n): alike for all targets of a service.
+
+    Of one that was there for a part of a piece alone, its own samples tell no spacing.
+    """
+    own = np.divide(watched, samples, out=np.full_like(watched, np.inf), where=samples > 0)
+    least = own.min(axis=0)
+    alike = np.where(own > _SPARSE * least, least, own)
+    return np.where(np.isfinite(alike), alike, 0.0)
+
+
+def _scrapes_up(targets: Iterable[WatchedTarget]) -> Floats:
+    """In how many scrapes of a piece its targets were up."""
+    shares = [np.divide(t.up, t.watched, out=np.zeros_like(t.up), where=t.watched > 0) * t.samples for t in targets]
+    return np.asarray(np.sum(shares, axis=0), dtype=np.float64)
+
+
+def _shared(
+    prometheus: Prometheus, job: str, metric: str, pieces: Pieces, piece: int, interval: float
+) -> tuple[float, float]:
+    """Seconds up and watched of a service in a piece, from its samples. `metric` tells whether it is there."""
+    begin, end = float(pieces.edges[piece]), float(pieces.edges[piece + 1])
+    reach = end - begin - _MILLISECOND  # a sample exactly at the beginning is of the piece before
+    scrapes = prometheus.raw(f'{UP}{{job="{job}"}}', reach, at=end)
+    found = scrapes if metric == UP else prometheus.raw(f'{metric}{{job="{job}"}}', reach, at=end)
+    up, watched = shared_seconds(scrapes, found, interval)
+    fits = min(1.0, (end - begin) / watched) if watched > 0 else 1.0  # the first samples tell of the time before, too
+    return up * fits, watched * fits
 
 
 def _intervals(count: Floats, pieces: Pieces) -> Floats:

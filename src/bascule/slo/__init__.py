@@ -3,6 +3,7 @@
 from bascule.slo.burn import BURN_SECONDS, Tier
 from bascule.slo.goal import EXACT, Goal, SloKind
 from bascule.slo.headline import ENOUGH, Headline, headline, unknown
+from bascule.slo.proof import mistrusted, unproven_slas
 from bascule.slo.recorded import RecordedWindow, recorded
 from bascule.slo.resolve import all_of, resolve
 from bascule.slo.slo import (
@@ -35,7 +36,9 @@ __all__ = [
     "availability",
     "availability_window",
     "headline",
+    "mistrusted",
     "recorded",
     "resolve",
     "unknown",
+    "unproven_slas",
 ]

@@ -146,15 +146,21 @@ class AvailabilitySlo(Slo):
         return Cause.NO_SERIES
 
     def minute(self) -> EventExpressions:
-        """Of the scrapes of two intervals at least: a minute may hold none. Planned maintenance has no part in it."""
-        window = max(MINUTE, 2 * self.spec.stack.scrape.interval)
-        over = format_duration(window)
-        watched, there = scraped(self.services, over), self._by_service(window)
+        """Planned maintenance has no part in it."""
+        over = format_duration(self._reach)
+        watched, there = scraped(self.services, over), self._by_service(self._reach)
         total, bad = f"{MINUTE:g} * {watched}", f"{MINUTE:g} * (1 - ({there}))"
         return EventExpressions(out_of_maintenance(total, over), out_of_maintenance(bad, over))
 
+    @property
+    def _reach(self) -> float:
+        """Seconds of scrapes that tell of a minute: those of two intervals at least, for a minute may hold none."""
+        return max(MINUTE, 2 * self.spec.stack.scrape.interval)
+
     def promql(self, window: float) -> str:
-        return f"avg({self._by_service(window)})"
+        """Each minute counts the same, whatever its number of targets, as the recorded ones do."""
+        minutes = f"[{format_duration(window)}:{format_duration(MINUTE)}]"
+        return f"avg(avg_over_time(({self._by_service(self._reach)}){minutes}))"
 
     def events(self, window: float) -> str:
         return f"sum({scraped(self.services, format_duration(window))})"

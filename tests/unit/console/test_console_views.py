@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bascule import figures
 from bascule.api.models.others import DeliveryAnswer
 from bascule.console import (
     THRESHOLD_AT,
@@ -42,6 +43,7 @@ from bascule.console.views.unseen import not_seen
 from bascule.conventions import State, Verdict
 from bascule.errors import Problem
 from bascule.prometheus import ActiveAlert, Sample, Target
+from bascule.promql import Unproven
 from bascule.spec import load
 from bascule.spec.model import Segments
 
@@ -446,6 +448,19 @@ class TestPromisesAndLogs:
         words = {row.name: row.word.replace("\u202f", " ") for row in promises(SPEC, said(kept), NOW).rows}
         assert words["availability"] == "kept so far (17 min of 30 d)"
         assert (words["error_rate"], words["accuracy"]) == ("no data: no traffic", "no data: no series")
+
+    @pytest.mark.parametrize(
+        ("good", "state", "shown"),
+        [(1.0, State.NO_DATA, (figures.MISSING, "no data: unproven")), (0.5, State.BAD, ("50.0 %", "missed"))],
+    )
+    def test_errors_that_a_selector_cannot_count_are_not_shown_as_none(
+        self, good: float, state: State, shown: tuple[str, str]
+    ) -> None:
+        found = Unproven("errors", "bad", "v2", "its series have no label 'status'")
+        kept = Kept({"error_rate": good}, 3600.0, unproven={"error_rate": (found,)})
+        (row,) = (row for row in promises(SPEC, said(kept), NOW).rows if row.name == "error_rate")
+        assert row.state is state
+        assert (row.good.replace("\u202f", " "), row.word) == shown
 
     def test_old_figures_of_an_sla_are_no_data(self) -> None:
         assert set(self.states({"availability": 1.0}, ago=120).values()) == {State.NO_DATA}

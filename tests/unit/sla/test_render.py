@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import html
 import io
 import json
 import re
@@ -16,6 +17,7 @@ from bascule.conventions import EntryKind
 from bascule.errors import UsageError
 from bascule.sla import (
     LANGUAGES,
+    Note,
     Numbers,
     SlaOutcome,
     TimelineMark,
@@ -30,6 +32,7 @@ from bascule.sla import (
     sentences,
 )
 from bascule.slo import Goal, SloKind
+from bascule.states import Cause
 
 
 def test_every_language_says_everything_with_the_same_gaps():
@@ -121,6 +124,27 @@ def test_the_mail_body_shows_the_same_without_styles_or_pictures(report):
     assert "<style" not in html
     assert "<img" not in html
     assert "svg" not in html
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "word"),
+    [("en", "the objective cannot pass", "NO DATA: unproven"), ("fr", "ne peut pas", "sélecteur non vérifié")],
+)
+def test_a_selector_that_cannot_count_is_named_wherever_the_outcome_is_read(report, language, said, word):
+    found = "signals.errors.bad of v2: its series have no label 'status'; they have code"
+    errors = report.objectives[-1]
+    whole = dataclasses.replace(errors.whole, outcome=SlaOutcome.NO_DATA, cause=Cause.UNPROVEN)
+    untold = dataclasses.replace(
+        errors, whole=whole, outcome=SlaOutcome.NO_DATA, rows=(), notes=(Note("unproven", {"found": found}),)
+    )
+    one = dataclasses.replace(report, objectives=(untold,))
+    _, text, mail = render_mail(one, language)
+    for form in (text, mail, render_html(one, language)):
+        shown = html.unescape(form)
+        assert found in shown
+        assert said in shown
+        assert word in shown
+    assert one.exit_code == 4
 
 
 @pytest.fixture(scope="module")

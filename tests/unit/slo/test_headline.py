@@ -6,6 +6,7 @@ import pytest
 
 from bascule import slo
 from bascule.conventions import State
+from bascule.prometheus import Sample
 from bascule.slo import Headline
 from bascule.spec import parse
 from bascule.states import Cause
@@ -70,6 +71,36 @@ def test_no_data_has_a_cause(name: str, spent: float | None, events: float | Non
     found = told(spent, DAY, events, name)
     assert (found.state, found.cause) == (State.NO_DATA, cause)
     assert words(found) == f"no data: {cause}"
+
+
+class Exports:
+    """A Prometheus with a series of each version: V2's has another label."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def instant(self, expression: str, at: float | None = None) -> list[Sample]:
+        self.asked.append(expression)
+        label = "code" if 'version="v2"' in expression else "status"
+        return [Sample({"__name__": "requests", label: "200"}, 1.0, 0.0)]
+
+
+def test_an_sla_that_counts_with_an_unproven_selector_is_found_once_for_its_signal() -> None:
+    exports = Exports()
+    found = slo.unproven_slas(SPEC, exports)
+    assert [str(each) for each in found["error_rate"]] == [
+        "signals.errors.bad of v2: its series have no label 'status'; they have code"
+    ]
+    assert set(found) == {"error_rate"}
+    assert len(exports.asked) == len(set(exports.asked))
+
+
+def test_what_an_unproven_selector_counts_cannot_be_kept_but_missed() -> None:
+    found = slo.unproven_slas(SPEC, Exports())["error_rate"]
+    assert words(slo.mistrusted(told(0.0, DAY), found)) == "no data: unproven"
+    assert words(slo.mistrusted(told(0.0, DAY), ())) == "kept so far (1 d of 30 d)"
+    assert words(slo.mistrusted(told(31.0, DAY), found)) == "missed"
+    assert words(slo.mistrusted(told(None, 0.0, None), found)) == "no data: no series"
 
 
 def test_no_data_without_a_cause_cannot_be_said() -> None:

@@ -70,7 +70,8 @@ def test_availability_counts_every_service_that_serves_each_the_same() -> None:
     found = resolved("availability: {objective: 99.9%, window: 30d}")
     assert isinstance(found, AvailabilitySlo)
     assert found.services == ("shop-v1", "shop-v2", "edge", "cache")
-    assert found.promql(3600).startswith("avg(sum by (job) (sum_over_time(up{")
+    assert found.promql(3600).startswith("avg(avg_over_time((sum by (job) (sum_over_time(up{")
+    assert found.promql(3600).endswith("[1h:1m]))")  # each minute alike, as the rules have it
     assert 'redis_up{job="cache"}' in found.promql(3600)
 
 

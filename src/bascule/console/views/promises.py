@@ -51,6 +51,8 @@ def _row(each: Slo, kept: Kept | None, covered: float) -> PromiseRow:
     good = kept.good.get(each.name) if kept else None
     burn = None if good is None else (1 - good) / each.budget
     told = _told(each, kept, burn, covered)
+    if told.cause is Cause.UNPROVEN:
+        good = burn = None
     return PromiseRow(
         each.name,
         each.goal.written,
@@ -68,7 +70,7 @@ def _told(each: Slo, kept: Kept | None, burn: float | None, covered: float) -> H
     if kept is None:
         return slo.unknown(each, Cause.SERVER_AWAY)
     events = kept.events.get(each.name) if burn is None else math.inf
-    return slo.headline(each, burn, covered, events)
+    return slo.mistrusted(slo.headline(each, burn, covered, events), kept.unproven.get(each.name, ()))
 
 
 def word(told: Headline) -> str:

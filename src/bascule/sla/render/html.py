@@ -27,6 +27,7 @@ from bascule.sla.report import (
     SlaState,
 )
 from bascule.slo import Goal, SloKind
+from bascule.states import Cause, no_data
 from bascule.visible import finished
 
 _WEIGHTS = (400, 600, 700)
@@ -166,6 +167,10 @@ class View:
         value = self.numbers.value(row.promise, row.assessment.deciding.value)
         return self.t("worst_part_is", name=row.name, value=value, target=self.numbers.target(row.promise))
 
+    def unproven(self, objective: ObjectiveReport) -> str:
+        """The selectors that cannot count what they name, where that is why there is no data."""
+        return " ".join(self.t("note.unproven", found=found) for found in objective.unproven)
+
     def bad(self, objective: ObjectiveReport, row: PartReport) -> str:
         """What was bad of a part: time, or events where the part is measured on events."""
         figure = row.assessment.deciding
@@ -218,6 +223,8 @@ class View:
         names = {"baseline": self.report.baseline, "candidate": self.report.candidate}
         if gain.standing is SlaState.NOT_APPLICABLE:
             return self.t("gain_not_applicable", **names)
+        if gain.cause is not None and gain.cause is not Cause.TOO_FEW:
+            return no_data(gain.cause, self.language)
         if gain.value is None or gain.standing is SlaState.NO_DATA:
             counted = (gain.events_baseline, gain.events_candidate)
             return self.t(

@@ -18,5 +18,7 @@ def render_mail(report: Report, language: str = "en") -> tuple[str, str, str]:
         lines.append(f"{outcome}  {view.t('labelled', name=view.name(objective), text=figure)}")
         if view.worst_part(objective):
             lines.append(f"      {view.worst_part(objective)}")
+        if objective.unproven:
+            lines.append(f"      {view.unproven(objective)}")
     lines += ["", view.t("mail.attached")]
     return subject, "\n".join(lines), environment().get_template("mail.html").render(view=view)
