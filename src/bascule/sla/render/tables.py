@@ -147,7 +147,7 @@ def _objective(view: View, objective: ObjectiveReport) -> Iterator[str]:
     ]
     yield from _table(header, rows)
     yield ""
-    yield " ".join(view.method(objective))
+    yield in_markdown(" ".join(view.method(objective)))
 
 
 def _incidents(view: View) -> Iterator[str]:
