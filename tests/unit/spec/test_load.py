@@ -243,7 +243,19 @@ def test_a_value_that_another_program_would_refuse_is_refused_here(more, key, sa
 
 
 @pytest.mark.parametrize(
-    "target", ["http://127.0.0.1:8001", "::1", "a b:80", "127.0.0.1:99999", "[::1", "host/path:80"]
+    "target",
+    [
+        "http://127.0.0.1:8001",
+        "::1",
+        "a b:80",
+        "127.0.0.1:99999",
+        "[::1",
+        "host/path:80",
+        "user@host:80",
+        "host?a:80",
+        "host#a:80",
+        "a\u200bb:80",
+    ],
 )
 def test_what_is_no_address_is_refused(target):
     found = problems_of(SMALL.replace("127.0.0.1:8001", target))
