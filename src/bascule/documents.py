@@ -15,10 +15,23 @@ import yaml
 
 from bascule.errors import UsageError
 
-__all__ = ["DocumentError", "DocumentLimits", "read_yaml", "read_yaml_as_text", "read_yamls", "text_of", "yaml_nodes"]
+__all__ = [
+    "NOT_AS_TAGGED",
+    "DocumentError",
+    "DocumentLimits",
+    "read_yaml",
+    "read_yaml_as_text",
+    "read_yamls",
+    "text_of",
+    "yaml_nodes",
+]
 
 LONGEST_NUMBER = 400  # characters; reading a longer one takes the square of its length
-_NUMBER = re.compile(r"[-+]?[0-9_.:]+")  # whole, decimal, and `1:30:00`, which YAML 1.1 takes for a number
+# Whole, hexadecimal, decimal, and `1:30:00`, which YAML 1.1 takes for a number; a line feed may end it
+_NUMBER = re.compile(r"[-+]?(0x[0-9a-fA-F_]+|[0-9_.:]+([eE][-+]?[0-9]+)?)\n?")
+_NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")  # `!!int` and `!!float`
+# What PyYAML raises for `!!bool maybe`, `!!int _`, `!!timestamp 1` and the like, besides its own errors
+NOT_AS_TAGGED = (LookupError, AttributeError, ArithmeticError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -52,12 +65,12 @@ def text_of(path: Path, limits: DocumentLimits = LIMITS) -> str:
 
 def read_yaml(text: str, name: Path | str, limits: DocumentLimits = LIMITS) -> Any:
     """The value of a text with one document; None where there is none. Raises DocumentError."""
-    return _only(_values(text, name, limits, yaml.CSafeLoader), name)
+    return _only(_values(text, name, limits, _Values), name)
 
 
 def read_yamls(text: str, name: Path | str, limits: DocumentLimits = LIMITS) -> list[Any]:
     """The values of all documents of a text. Raises DocumentError."""
-    return list(_values(text, name, limits, yaml.CSafeLoader))
+    return list(_values(text, name, limits, _Values))
 
 
 def read_yaml_as_text(text: str, name: Path | str, limits: DocumentLimits = LIMITS) -> Any:
@@ -82,8 +95,25 @@ def _values(text: str, name: Path | str, limits: DocumentLimits, kind: Any) -> I
             node = loader.get_node()
             _refuse_duplicates(node, name, set())
             yield loader.construct_document(node)
-    except (yaml.YAMLError, RecursionError, ArithmeticError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, *NOT_AS_TAGGED) as error:
         raise _unreadable(name, error) from error
+
+
+class _Values(yaml.CSafeLoader):
+    """Makes values of nodes, and says where one is not what its tag says."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if node.tag in _NUMBER_TAGS and not isinstance(node, yaml.ScalarNode):  # `!!int {=: 1}` is one to PyYAML
+            raise _not_as_tagged(node)
+        try:
+            return super().construct_object(node, deep)
+        except NOT_AS_TAGGED as error:
+            raise _not_as_tagged(node) from error
+
+
+def _not_as_tagged(node: yaml.Node) -> yaml.YAMLError:
+    what = f"this is no {node.tag.rpartition(':')[2]}"
+    return yaml.constructor.ConstructorError(None, None, what, node.start_mark)
 
 
 def _only(values: Iterator[Any], name: Path | str) -> Any:
@@ -156,7 +186,9 @@ class _Counted:
             self._behind[anchor] = values
 
     def _refuse_long_number(self, event: yaml.ScalarEvent) -> None:
-        if len(event.value) > LONGEST_NUMBER and event.implicit[0] and _NUMBER.fullmatch(event.value):
+        is_tagged = event.tag in _NUMBER_TAGS
+        is_number = is_tagged or (event.implicit[0] and _NUMBER.fullmatch(event.value))
+        if len(event.value) > LONGEST_NUMBER and is_number:
             fix = f"write at most {LONGEST_NUMBER} characters"
             raise DocumentError(self._name, _line(event), "a number of too many digits", fix)
 

@@ -147,7 +147,7 @@ class Http:
     `seconds` bounds an exchange from the look-up of the name to the last byte of the answer, `within` (seconds from
     now) all exchanges together, `largest` (bytes) the answer. Neither proxies nor passwords are taken from the
     environment, and no redirect is followed. `prove` sees each connection, before TLS, ahead of every request; there is
-    none with a `transport`, which takes the place of all connections.
+    none with a `transport`, which takes the place of all connections. Raises UsageError for what is no URL.
     """
 
     def __init__(
@@ -170,12 +170,16 @@ class Http:
         self._fix = fix
         self._largest = largest
         self._credentials = credentials
-        self._client = httpx.Client(
-            base_url=self.url,
-            transport=transport or _Transport(credentials.context(), prove),
-            trust_env=False,
-            headers={"Accept-Encoding": "identity" if is_local(url) else "gzip", "User-Agent": OWN_AGENT},
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=self.url,
+                transport=transport or _Transport(credentials.context(), prove),
+                trust_env=False,
+                headers={"Accept-Encoding": "identity" if is_local(url) else "gzip", "User-Agent": OWN_AGENT},
+            )
+        except httpx.InvalidURL as error:
+            what = f"{name} cannot be asked at {self.url!r}: {error}"
+            raise UsageError(what, "write its address like http://127.0.0.1:9090") from error
 
     def close(self) -> None:
         self._client.close()

@@ -34,6 +34,11 @@ BEYOND = {
     "aliases": ("a: &a [1, 2, 3, 4, 5]\nb: [*a]\nc: *a", 3, "too large"),
     "of itself": ("a: &a {b: *a}", 1, "too large"),
     "a long number": ("a: 1" + ":59" * 200, 1, "a number of too many digits"),
+    "a long number by its tag": ("a: !!int 1" + ":1" * 201, 1, "a number of too many digits"),
+    "a long number in quotes": ("a: !!float '1" + ":1" * 201 + "'", 1, "a number of too many digits"),
+    "a long number of a line": ("a: ! |\n  1" + ":1" * 201 + "\n", 1, "a number of too many digits"),
+    "a long hexadecimal": ("a: 0x" + "f" * 400, 1, "a number of too many digits"),
+    "a long decimal": ("a: 1." + "0" * 400 + "e+9", 1, "a number of too many digits"),
     "syntax": ("a: 1\nb: ]", 2, "not YAML"),
 }
 
@@ -68,10 +73,36 @@ def test_a_duplicate_key_is_refused_at_its_line(read):
         read("a: 1\nb: 2\na: 3", "x", SMALL)
 
 
-@pytest.mark.parametrize("text", ["a: 2026-13-45", "a: !!int seven", "a: !!python/name:os.system", "? {a: 1}\n: 2"])
-def test_a_value_that_is_none_is_an_error_and_no_crash(text):
-    with pytest.raises(DocumentError, match="not YAML"):
-        read_yaml(text, "x", SMALL)
+NONE_AT_ALL = [
+    "a: 2026-13-45",
+    "a: !!int seven",
+    "a: !!int ''",
+    "a: !!int _",
+    "a: !!int {=: 1}",
+    "a: !!float ''",
+    "a: !!bool maybe",
+    "a: !!timestamp 1",
+    "!!bool maybe: 1",
+    "a: !!python/name:os.system",
+    "? {a: 1}\n: 2",
+]
+
+
+@pytest.mark.parametrize("text", NONE_AT_ALL)
+def test_a_value_that_is_none_is_an_error_with_its_line_and_no_crash(text):
+    with pytest.raises(DocumentError, match=r"^x:2: not YAML"):
+        read_yaml("# theirs\n" + text, "x", SMALL)
+
+
+@pytest.mark.parametrize(
+    "number", ["!!int 1" + ":1" * 200_000, "!!int {=: '1" + ":1" * 200_000 + "'}"], ids=["tagged", "within"]
+)
+def test_a_number_in_base_60_is_refused_before_it_is_computed(number):
+    """PyYAML takes the square of its length."""
+    begun = time.process_time()
+    with pytest.raises(DocumentError):
+        read_yaml(f"a: {number}", "x")
+    assert time.process_time() - begun < 2
 
 
 DEEP = "a: " + "[" * 5000 + "]" * 5000

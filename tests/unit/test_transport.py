@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from bascule import transport
-from bascule.errors import BasculeError, QueryRejected, Unreachable
+from bascule.errors import BasculeError, QueryRejected, Unreachable, UsageError
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.transport import MIB, Http, is_local, parsed
 
@@ -26,6 +26,12 @@ DRIPS = {
     "the body": list(chain([HEAD + b"Content-Length: 5000\r\n\r\n"], repeat(b" ", 1000))),
     "nothing": [b""] * 1000,
 }
+
+
+@pytest.mark.parametrize("url", ["http://a\x1bb:80", "http://a:b:80", "http://\uff41:80"])
+def test_what_is_no_url_is_refused_in_words(url: str) -> None:
+    with pytest.raises(UsageError, match="it cannot be asked at"):
+        Http("it", url, seconds=1.0)
 
 
 @pytest.mark.parametrize("part", DRIPS)

@@ -11,22 +11,26 @@ from bascule.api.identity import Identity
 from bascule.checklist.item import ChecklistPhase, ItemState
 from bascule.checklist.run import Checked
 from bascule.spec import Spec
+from bascule.visible import in_markdown
 
 _MARKS = {ItemState.PASSED: "x", ItemState.FAILED: " ", ItemState.CANNOT: "?"}
 
 
 def as_markdown(spec: Spec, phase: ChecklistPhase, checked: Sequence[Checked]) -> str:
     lines = [
-        f"# {spec.title}: {phase} checklist",
+        f"# {in_markdown(spec.title)}: {phase} checklist",
         "",
         f"Checked {times.dated(time.time())}. {_summary(checked)} The titles are the source document's own words.",
         "",
     ]
     for each in checked:
-        lines.append(f"- [{_MARKS[each.outcome.state]}] **{each.item.title}** ({each.item.key}): {_state(each)}")
-        lines += [f"  - {evidence}" for evidence in each.outcome.evidence]
+        lines.append(
+            f"- [{_MARKS[each.outcome.state]}] **{each.item.title}** ({each.item.key}): {in_markdown(_state(each))}"
+        )
+        lines += [f"  - {in_markdown(str(evidence))}" for evidence in each.outcome.evidence]
         if each.item.to_sign:
-            lines.append(f"  - sign-off ({each.item.to_sign}): {each.signature or 'waits for a person'}")
+            signed = in_markdown(str(each.signature or "waits for a person"))
+            lines.append(f"  - sign-off ({each.item.to_sign}): {signed}")
     return "\n".join(lines) + "\n"
 
 

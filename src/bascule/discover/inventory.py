@@ -181,7 +181,7 @@ def _by_given(found: list[Family], label: str) -> Found | None:
     return _of_label(label, *sorted(busy, key=_age)) if len(busy) == 2 else None
 
 
-def _age(value: str) -> tuple[int, list[int], str]:
+def _age(value: str) -> tuple[int, list[tuple[int, str]], str]:
     """The old one first: words by their meaning, then numbers by their order."""
     place = next((pair.index(word) for pair in _WORDS for word in pair if word in re.split(r"[-_.]", value)), 0)
     return place, *_order(value)
@@ -237,8 +237,14 @@ def _pair(values: set[str]) -> tuple[str, str] | None:
     return (numbered[0], numbered[1]) if len(numbered) == 2 else None
 
 
-def _order(version: str) -> tuple[list[int], str]:
-    return [int(number) for number in re.findall(r"\d+", version)], version
+def _order(version: str) -> tuple[list[tuple[int, str]], str]:
+    return [_size(number) for number in re.findall(r"[0-9]+", version)], version
+
+
+def _size(number: str) -> tuple[int, str]:
+    """What compares as the number does: there is no bound on the digits of a label's value, and one on an int's."""
+    digits = number.lstrip("0")
+    return len(digits), digits
 
 
 def _place(label: str) -> int:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bascule.discover.verify import selectors_of
 from bascule.documents import read_yamls, text_of
-from bascule.errors import UsageError
+from bascule.errors import SpecError, UsageError
+from bascule.spec import parse
 from bascule.spec.proposal import USUAL, Beginning
 from bascule.spec.quantities import parse_duration
+from bascule.visible import one_line
 
 QUANTILE = re.compile(r"histogram_quantile\(\s*(0\.\d+)\s*,")
 AT_MOST = ("lt", "lte")
@@ -44,7 +46,8 @@ def propose_from_slos(files: Sequence[Path], beginning: Beginning = USUAL) -> st
     if not slos:
         raise UsageError(f"no OpenSLO v1 document of kind SLO is in {', '.join(map(str, files))}", "name another file")
     indicators = {_name(each): each.get("spec") for each in documents if each.get("kind") == "SLI"}
-    return "\n".join([f"# Proposed by `bascule init --from-openslo {' '.join(map(str, files))}`.", *beginning.lines(),
+    named = one_line(" ".join(map(str, files)))
+    return "\n".join([f"# Proposed by `bascule init --from-openslo {named}`.", *beginning.lines(),
                       *_guessed(), *_taken_over(slos, indicators)]) + "\n"  # fmt: skip
 
 
@@ -70,23 +73,41 @@ def _guessed() -> Iterator[str]:
 
 
 def _taken_over(slos: Sequence[Mapping[str, Any]], indicators: Mapping[str, Any]) -> Iterator[str]:
-    taken: list[_Taken] = []
+    taken: dict[str, _Taken] = {}
     for slo in slos:
         try:
-            taken.append(_taken(slo, indicators))
-        except (_NotTaken, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            found = _taken(slo, indicators)
+            if found.name in taken:
+                raise _NotTaken("another SLO before it has this name")
+            _refuse_invalid(found)
+            taken[found.name] = found
+        except (_NotTaken, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             why = str(error) if isinstance(error, _NotTaken) else "it is not written as OpenSLO v1 has it"
-            yield f"# not taken over: {_name(slo)}: {' '.join(why.split())}"
+            yield f"# not taken over: {_name(slo)}: {one_line(why)}"
+    yield from _written(taken.values())
+
+
+def _written(taken: Collection[_Taken]) -> Iterator[str]:
     yield "signals:" if taken else "signals: {}"
-    yield from (f"  {each.name}: {json.dumps(each.signal, ensure_ascii=False)}" for each in taken)
+    yield from (f"  {each.name}: {json.dumps(each.signal)}" for each in taken)
     if taken:
         yield "slas:"
     for each in taken:
         yield f'  {each.name}: {{objective: "{each.objective}", window: {each.window}, signal: {each.name}}}'
 
 
+def _refuse_invalid(found: _Taken) -> None:
+    """What `check` would refuse: an objective of 100%, a metric that is not a name."""
+    try:
+        parse("\n".join([*USUAL.lines(), *_guessed(), *_written([found])]))
+    except SpecError as error:
+        raise _NotTaken(error.problems[0].told) from error
+
+
 def _name(document: Mapping[str, Any]) -> str:
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", str((document.get("metadata") or {}).get("name", "")))
+    metadata = document.get("metadata")
+    told = metadata.get("name", "") if isinstance(metadata, Mapping) else ""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", str(told))
     return name if name[:1].isalpha() else f"slo-{name}"
 
 

@@ -30,6 +30,7 @@ from bascule.discover.unread import unread
 from bascule.errors import QueryRejected, UsageError
 from bascule.prometheus import Prometheus, Sample, Target
 from bascule.spec import Matcher, Selector
+from bascule.spec.addresses import is_target
 from bascule.spec.clashes import OWN_JOBS
 from bascule.spec.counters import bound_of
 from bascule.spec.presets import Preset, preset_of
@@ -45,8 +46,7 @@ _NOT_A_VALUE = {"", "unknown", "none", "other"}
 MOST_SEGMENTS = 12
 LONGEST_WINDOW = 30 * 86400.0  # of the SLA that is proposed
 MARGIN = 1.5  # of a proposed bound over what the old version takes now
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_ADDRESS = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 _KINDS = {
     "redis_up": "redis",
     "nginx_up": "nginx",
@@ -236,7 +236,7 @@ def _one_line(text: str) -> str:
 
 
 def _service(job: str, instances: list[str], kind: str, version: str | None) -> str:
-    targets = [each for each in instances if _ADDRESS.fullmatch(each) and 0 < int(each.rpartition(":")[2]) < 65536]
+    targets = list(filter(is_target, instances))
     if not _NAME.fullmatch(job) or not targets:
         return f"  # {job!r}: {instances} gives no name or address that a spec can hold"
     more = f", kind: {kind}" if kind != "application" else ""

@@ -12,8 +12,8 @@ from bascule.delivery import Message
 from bascule.incidents.escalation import CALLS, Situation
 from bascule.incidents.model import Incident, Notice
 from bascule.spec import Spec
+from bascule.spec.receivers import notice_line
 
-LONGEST = 1000  # characters of a line: PagerDuty refuses a summary of more than 1,024
 _SHOWN = 10  # incidents listed in one message
 _STATUS = {
     IncidentStatus.OPEN: "firing",
@@ -65,16 +65,16 @@ class Composer:
             NoticeKind.TAKEN: f"ACKNOWLEDGED by {situation.acknowledged_by}",
             NoticeKind.OVER: "RESOLVED",
         }
-        return _one_line(f"[{self.spec.title}] {heads[notice.kind]}: {what}")
+        return notice_line(f"[{self.spec.title}] {heads[notice.kind]}: {what}")
 
     def _lines(self, situation: Situation, notice: Notice, now: float) -> list[str]:
         calls = notice.kind in CALLS
         lead = situation.lead
         first = lead.summary or lead.description
         told = [f"no longer firing: {first}"] if notice.kind == NoticeKind.OVER else [first, lead.description]
-        lines = [_one_line(line) for line in dict.fromkeys(told)]
+        lines = [notice_line(line) for line in dict.fromkeys(told)]
         if calls and situation.lead.cause != MONITORING:
-            lines += map(_one_line, self.guidance())
+            lines += map(notice_line, self.guidance())
         ended = situation.resolved if situation.resolved is not None else now
         lasted = (
             f"{'lasted' if situation.resolved is not None else 'open for'} {times.lasting(ended - situation.opened)}"
@@ -94,10 +94,4 @@ class Composer:
 
 def _line(incident: Incident) -> str:
     words = incident.description or incident.summary
-    return _one_line(f"- #{incident.id} {incident.alert} {_STATUS[incident.status]}: {words}".rstrip(": "))
-
-
-def _one_line(text: str) -> str:
-    """An alert's words must not look like lines of ours, nor make a message that a receiver refuses for its length."""
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    return notice_line(f"- #{incident.id} {incident.alert} {_STATUS[incident.status]}: {words}".rstrip(": "))

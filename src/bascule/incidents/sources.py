@@ -141,6 +141,6 @@ def _result(future: Future[T] | None) -> T | None:
     error = future.exception()
     if error is None:
         return future.result()
-    if isinstance(error, BasculeError | KeyError | TypeError | ValueError | AttributeError):
+    if isinstance(error, BasculeError | KeyError | TypeError | ValueError | AttributeError | ArithmeticError):
         return None
     raise error

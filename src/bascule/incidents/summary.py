@@ -75,7 +75,7 @@ def _alerts(situation: Situation) -> str:
         where = ", ".join(f"{k}={v}" for k, v in sorted(one.labels.items()) if k not in ("alertname", "severity"))
         until = dated(one.resolved) if one.resolved is not None else "still open"
         cells = (one.id, one.alert, where, dated(one.received), until, one.description or one.summary)
-        lines.append(f"| {' | '.join(in_markdown(str(cell)) for cell in cells)} |")
+        lines.append(_row(*map(str, cells)))
     return "\n".join(lines)
 
 
@@ -115,14 +115,18 @@ def _series(spec: Spec, prometheus: Prometheus, start: float, end: float) -> str
                 found = prometheus.range(asked, start, end, step)
                 lines.append(_course(name if signal.buckets is None else f"{name}.p95", signal.unit, version, found))
     except BasculeError as error:
-        return f"## Signals\n\nPrometheus could not be asked: {error.what}"
+        return f"## Signals\n\nPrometheus could not be asked: {in_markdown(error.what)}"
     return "\n".join(lines)
 
 
 def _course(name: str, unit: str, version: str, found: Sequence[Series]) -> str:
     values = [float(value) for series in found for value in series.values if math.isfinite(value)]
     if not values:
-        return f"| {name} | {version} | no data | | |"
+        return _row(name, version, "no data", "", "")
     low, high = min(values), max(values)
     height = [_BLOCKS[round((v - low) / (high - low) * 7)] if high > low else _BLOCKS[0] for v in values]
-    return f"| {name} | {version} | {''.join(height)} | {figure(low, unit)} | {figure(high, unit)} |"
+    return _row(name, version, "".join(height), figure(low, unit), figure(high, unit))
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(map(in_markdown, cells))} |"

@@ -45,6 +45,7 @@ CREDENTIALS: Final = (
 HAS_NO_TARGETS: Final = (404, 405, 501)
 UP_TO_NOW: Final = {"nocache": "1"}  # VictoriaMetrics hides the newest 30 s from others (-search.latencyOffset)
 SNAPSHOT_SECONDS: Final = 120.0
+LONGEST_SECONDS: Final = 2**63 / 1e9  # a duration of Go's ends there
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
 
@@ -289,7 +290,7 @@ class Prometheus:
         told = self._http.ask("GET", "/api/v1/query", params={"query": "1"}).headers.get("Date", "")
         try:
             return parsedate_to_datetime(told).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
 
     def is_ready(self) -> bool:
@@ -415,7 +416,13 @@ def _rule(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _seconds(item: Mapping[str, Any], *names: str) -> dict[str, float]:
-    return {name: float(item.get(name) or 0.0) for name in names}
+    return {name: _duration(item.get(name) or 0.0) for name in names}
+
+
+def _duration(value: Any) -> float:
+    if not 0 <= float(value) <= LONGEST_SECONDS:
+        raise ValueError(f"{value} is not a duration")
+    return float(value)
 
 
 def _list(value: Any) -> list[Any]:

@@ -23,6 +23,7 @@ from bascule.prometheus.unbroken import Unbroken
 
 FRESH_SECONDS = 15.0  # an older evaluation of a rule is no evidence
 WARM_UP_SECONDS = 45.0  # of an alert whose rule is not known; see `warm_up`
+LATEST = times.parse("9999-12-31T00:00:00Z").timestamp()  # no calendar goes on for long after it
 Labels = Mapping[str, str]
 
 
@@ -173,7 +174,7 @@ def _held(rules: Sequence[Rule]) -> tuple[list[Firing], list[Firing]]:
     held: dict[str, list[Firing]] = {"firing": [], "pending": []}
     alerts: Iterable[ActiveAlert] = (alert for rule in rules for alert in rule["alerts"])
     for alert in alerts:
-        since = alert.active_at.timestamp() + _hold(alert.labels, holds)
+        since = min(alert.active_at.timestamp() + _hold(alert.labels, holds), LATEST)
         held[alert.state].append(Firing(alert.labels, since, alert.annotations))
     return held["firing"], held["pending"]
 
@@ -209,9 +210,14 @@ def _holds(rules: Iterable[Rule]) -> Holds:
     found: Holds = defaultdict(dict)
     for rule in rules:
         hold, interval = float(rule.get("duration") or 0), rule["interval"]
-        turns = math.ceil(hold / interval) if interval else 0  # an alert fires at an evaluation
-        found[rule["name"]][frozenset((rule.get("labels") or {}).items())] = max(hold, turns * interval)
+        found[rule["name"]][frozenset((rule.get("labels") or {}).items())] = max(hold, _whole(hold, interval))
     return found
+
+
+def _whole(hold: float, interval: float) -> float:
+    """The evaluations that a `for` takes, for an alert fires at one; 0 where the interval is not told, or absurd."""
+    turns = hold / interval if interval else 0.0
+    return math.ceil(turns) * interval if math.isfinite(turns) else 0.0
 
 
 def _warm_ups(rules: Iterable[Rule], scrape: float) -> dict[str, float]:

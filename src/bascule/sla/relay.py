@@ -22,7 +22,7 @@ from bascule.delivery import Message, Policy, Result, deliver_now
 from bascule.errors import DeliveryFailed, UsageError
 from bascule.sla.ends import ClaimedEnd, Ends
 from bascule.spec import Spec
-from bascule.spec.receivers import Receiver
+from bascule.spec.receivers import Receiver, notice_line
 from bascule.transport import MIB
 
 LARGEST = 16 * MIB
@@ -76,17 +76,18 @@ def _no_webhook(why: str) -> DeliveryFailed:
 def _message(spec: Spec, group: str, alerts: Sequence[WebhookAlert]) -> Message:
     severity = min((alert.labels.get("severity", "") for alert in alerts), key=lambda text: Severity.of(text).rank)
     subject = f"[{spec.title}] {severity.upper()}: {_title(alerts[0])}"
-    text = "\n".join(line for alert in alerts for line in _lines(alert))
-    return Message(_key(spec, subject, text), subject, text, severity=severity, thread=_thread(group))
+    lines = [line for alert in alerts for line in _lines(alert)]
+    return Message(_key(spec, subject, *lines), subject, _text(lines), severity=severity, thread=_thread(group))
 
 
 def _claim(spec: Spec, name: str, group: str, alert: WebhookAlert) -> ClaimedEnd:
     """The end of an alert that has ended before, or still lasts, is another one."""
     subject = f"[{spec.title}] RESOLVED: {_title(alert)}"
-    text = "\n".join(_lines(alert)[:1])
-    key = _key(spec, group, subject, text, str(alert.starts), str(alert.ends))
+    lines = _lines(alert)[:1]
+    key = _key(spec, group, subject, *lines, str(alert.starts), str(alert.ends))  # of all words, also of those cut off
     severity = alert.labels.get("severity", "")
-    return ClaimedEnd(name, key, _thread(group), subject, text, severity, alert.labels, time.time())
+    thread = _thread(group)
+    return ClaimedEnd(name, key, thread, notice_line(subject), _text(lines), severity, alert.labels, time.time())
 
 
 def _key(spec: Spec, *said: str) -> str:
@@ -114,3 +115,7 @@ def _lines(alert: WebhookAlert) -> list[str]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "\n".join(map(notice_line, lines))

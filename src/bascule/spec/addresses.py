@@ -9,16 +9,23 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-__all__ = ["Label", "ListenAddress", "Url", "bracketed", "check_target", "check_url"]
+__all__ = ["Label", "ListenAddress", "Url", "bracketed", "check_target", "check_url", "is_target"]
 
-_HOST = re.compile(r"[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\]")
+_HOST = re.compile(r"[^\s:/\[\]@?#\\]+|\[[0-9A-Fa-f:.]+\]")  # none of what separates the parts of a URL
+_PORT = re.compile(r"[0-9]{1,5}")
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def check_target(text: str) -> str:
-    """A scrape target, `host:port` or `[::1]:port`."""
+def is_target(text: str) -> bool:
+    """Whether it is a scrape target: `host:port` or `[::1]:port`."""
     host, _, port = text.rpartition(":")
-    if not _HOST.fullmatch(host) or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+    is_host = host.isprintable() and _HOST.fullmatch(host) is not None
+    return is_host and _PORT.fullmatch(port) is not None and 0 < int(port) < 65536
+
+
+def check_target(text: str) -> str:
+    """A scrape target. Raises ValueError for anything else."""
+    if not is_target(text):
         raise ValueError(f"{text!r} is not an address; write it like 127.0.0.1:5070")
     return text
 

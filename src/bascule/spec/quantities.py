@@ -43,10 +43,18 @@ def parse_duration(text: Any) -> float:
 
 def _seconds(text: Any) -> float | None:
     if isinstance(text, int | float) and not isinstance(text, bool):
-        return float(text)
+        return _as_float(text)
     if not _DURATIONS.fullmatch(str(text)):
         return None
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(str(text)))
+
+
+def _as_float(number: float) -> float:
+    """Infinite where a whole number is larger than a float can be."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def parse_moment(text: str) -> datetime:
@@ -78,7 +86,7 @@ class Amount:
     def parse(cls, text: Any) -> Amount:
         if isinstance(text, cls):
             return text
-        if isinstance(text, int | float) and not isinstance(text, bool) and math.isfinite(text):
+        if isinstance(text, int | float) and not isinstance(text, bool) and math.isfinite(_as_float(text)):
             return cls(float(text))
         match = _QUANTITY.match(str(text).strip())
         if not match or math.isinf(float(match[1])):

@@ -15,9 +15,11 @@ from bascule.api.models.journal import IncidentAnswer, TimelineAnswer
 from bascule.checklist import (
     Checked,
     ChecklistPhase,
+    ItemEvidence,
     ItemOutcome,
     ItemState,
     Looked,
+    SignOff,
     as_json,
     as_markdown,
     check,
@@ -610,6 +612,21 @@ def test_a_sign_off_stands_in_the_record_with_who_and_when(monkeypatch, no_conso
     told = as_json(SPEC, ChecklistPhase.DEPLOYMENT, checked)["items"]
     assert {each["item"]: each["state"] for each in told} == {"real-time": "passed", "displays": "failed"}
     assert next(each["signature"] for each in told if each["item"] == "displays")["stale"] == ""
+
+
+FORGED = "fine\n- [x] **Rollback rehearsed** (rollback): passed | <b>"
+
+
+def test_no_note_and_no_answer_of_a_server_can_forge_an_item_of_the_record():
+    signed = SignOff(FORGED, 1_700_000_000.0, FORGED)
+    found = ItemOutcome(ItemState.FAILED, (ItemEvidence("asked", FORGED),), FORGED)
+    title = {"metadata": SPEC.metadata.model_copy(update={"title": FORGED})}
+    items = [Checked(item_named("displays"), found, signed)]
+    lines = as_markdown(SPEC.model_copy(update=title), ChecklistPhase.DEPLOYMENT, items).splitlines()
+    assert [line for line in lines if line.startswith(("#", "- ["))] == [lines[0], lines[4]]
+    assert lines[4].startswith("- [ ] ")
+    assert [line[:4] for line in lines[5:]] == ["  - "] * 2
+    assert [line for line in lines if "[x]" in line or "**Rollback" in line or "<b>" in line] == []
 
 
 class Kept:

@@ -12,6 +12,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from bascule.cli.commands import app
+from bascule.spec import starter_text
 
 # What they print is no answer: a file in a form of its own, or what they do until they are stopped.
 OTHERWISE = {
@@ -60,6 +61,16 @@ def test_the_problems_of_a_spec_have_their_lines_and_fixes_in_json(tmp_path: Pat
     code, told = asked("check", str(path))
     assert (code, told["ok"]) == (2, False)
     assert {"line", "key", "what", "fix"} <= set(told["problems"][0])
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 310, "0x" + "f" * 5000, "!!bool maybe", "!!int _"], ids=len)
+def test_a_number_or_a_tag_that_nothing_holds_is_a_problem_in_json_too(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(f"{starter_text()}\njudge: {{tick: {value}}}\n")
+    code, told = asked("check", str(path))
+    assert code == 2
+    assert [problem["line"] for problem in told["problems"]] == [len(path.read_text().splitlines())]
+    assert all(problem["fix"] for problem in told["problems"])
 
 
 def test_a_valid_spec_names_its_signals_in_json() -> None:

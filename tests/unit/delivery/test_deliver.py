@@ -125,6 +125,12 @@ def hook(server: Server) -> Receiver:
     return Receiver(webhook=Webhook(url=server.url))
 
 
+def test_no_subject_is_longer_than_every_receiver_takes():
+    """PagerDuty: 1,024 characters. An escape is longer than what it stands for."""
+    assert [len(Message("k", character * 5000, "x").subject) for character in "s\u202e"] == [1000, 1000]
+    assert Message("k", "s" * 1000, "x").subject == "s" * 1000
+
+
 def test_a_server_error_is_tried_again_with_the_same_key(server):
     one = server(500, 503, 200)
     done = deliver("war-room", hook(one), MESSAGE, QUICK)

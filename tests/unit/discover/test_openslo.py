@@ -83,6 +83,49 @@ def test_what_cannot_be_counted_is_left_out_with_the_reason(
     assert parse(text).signals == {}
 
 
+RATIO = f"{{ratioMetric: {{good: {GOOD}, total: {ALL}}}}}"
+
+
+@pytest.mark.parametrize("target", ["1", "2", ".nan", "1" + "0" * 310, "-1"])
+def test_an_objective_that_no_spec_can_hold_is_left_out_with_the_reason(target: str, tmp_path: Path) -> None:
+    text = proposed(tmp_path, slo("odd", RATIO, f"{{target: {target}}}"), slo("served", RATIO, "{target: 0.9}"))
+    assert "# not taken over: odd: " in text
+    assert list(parse(text).signals) == ["served"]
+
+
+def test_a_document_without_a_name_is_left_out_and_stops_no_other(tmp_path: Path) -> None:
+    odd = "apiVersion: openslo/v1\nkind: {}\nmetadata: [x]\n"
+    documents = [f"---\n{odd.format(kind)}" for kind in ("SLO", "SLI")]
+    text = proposed(tmp_path, *documents, slo("served", RATIO, "{target: 0.9}"))
+    assert "# not taken over: slo-: it is not written as OpenSLO v1 has it" in text
+    assert list(parse(text).signals) == ["served"]
+
+
+def test_a_name_that_is_a_number_of_thousands_of_digits_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="too many digits"):
+        proposed(tmp_path, slo("0x" + "f" * 5000, RATIO, "{target: 0.9}"))
+
+
+@pytest.mark.parametrize("character", ["\\e", "\\x7f", "\\u2028", "\\u202e"])
+def test_a_query_with_characters_that_nobody_sees_leaves_a_spec_that_can_be_read(
+    character: str, tmp_path: Path
+) -> None:
+    counts = [f'sum(rate(a_total{{x="{character}"}}[5m]))', f'a_total{{x="{character}"}} / b_total']
+    queries = [query.replace('"', '\\"') for query in counts]
+    good = [f'{{metricSource: {{type: Prometheus, spec: {{query: "{query}"}}}}}}' for query in queries]
+    ratios = [f"{{ratioMetric: {{good: {each}, total: {ALL}}}}}" for each in good]
+    text = proposed(tmp_path, *(slo(f"s{n}", ratio, "{target: 0.9}") for n, ratio in enumerate(ratios)))
+    assert "# not taken over: s1: its query reads 2 metrics" in text
+    assert text.isascii()
+    assert set(parse(text).signals) <= {"s0"}
+
+
+def test_of_two_slos_of_one_name_the_second_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    text = proposed(tmp_path, slo("a b", RATIO, "{target: 0.9}"), slo("a-b", RATIO, "{target: 0.99}"))
+    assert "# not taken over: a-b: another SLO before it has this name" in text
+    assert parse(text).slas.named["a-b"].objective == "90%"
+
+
 @pytest.mark.parametrize("text", ["", "a: b\n", "apiVersion: openslo/v1\nkind: Service\n", "x: [\n"])
 def test_a_file_without_slos_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bascule.discover import propose
-from bascule.discover.inventory import Family, Found, of_both, versions_of
+from bascule.discover.inventory import Family, Found, candidates, of_both, versions_of
 from bascule.prometheus import NO_DATA, NoData, Sample, Target
 from bascule.spec import Spec, parse
 from bascule.spec.proposal import warnings_of
@@ -206,6 +206,17 @@ def test_names_that_are_bascules_own_are_not_proposed() -> None:
     assert list(spec.segments.named) == ["gold", "silver"]
 
 
+def test_numbers_of_any_length_are_in_their_order() -> None:
+    """A label's value has no bound, an int of Python has one."""
+    long = ["v" + "1" * 5000, "v" + "2" * 5000, "v0003"]
+    pair = versions_of([Family("requests_total", {"version": frozenset(long[1:])})])
+    assert pair is not None
+    assert (pair.baseline, pair.candidate) == (long[2], long[1])
+    families = [Family("requests_total", {"version": frozenset(long)})]
+    assert versions_of(families) is None
+    assert candidates(families) == [f"label version: {', '.join([long[2], *long[:2]])}"]
+
+
 def test_with_too_many_versions_the_candidates_are_listed_and_none_is_chosen() -> None:
     series = [of("http_requests_total", job="shop", status="200", version=version) for version in ("v1", "v2", "v3")]
     text = propose(Pretended(series))  # type: ignore[arg-type]
@@ -239,6 +250,13 @@ def test_what_counts_no_request_of_a_user_is_never_proposed() -> None:
     spec = proposed(*series)
     assert spec.signals == {}
     assert "Three ways to have one" in propose(Pretended(series))  # type: ignore[arg-type]
+
+
+def test_a_job_or_an_address_that_no_spec_can_hold_is_left_out() -> None:
+    odd = [("a" * 101, "127.0.0.1:1"), ("host", "user@host:1"), ("port", "host:99999"), ("hidden", "a\u200bb:1")]
+    series = [of("up", job=job, instance=instance) for job, instance in [("shop", "127.0.0.1:1"), *odd]]
+    spec = proposed(*series, *(of("http_requests_total", job="shop", version=v, status="200") for v in ("v1", "v2")))
+    assert list(spec.services) == ["shop"]
 
 
 def test_two_instances_of_a_job_are_no_versions_and_the_file_says_how_to_make_them_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import pairwise
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from judge_arrivals import BEGIN, Arrivals, Sample, drawn, evaluations, spec, steady
 from judge_beside import SETTLE, looks_of
 
-from bascule.errors import UsageError
+from bascule.errors import Unreachable, UsageError
 from bascule.judge import Alignment, JointLook, PushedSamples, SampleReader, Schema, WriteReader
 from bascule.prometheus import Matrix, labels_of
 
@@ -316,6 +317,37 @@ def test_a_busy_prometheus_that_scrapes_by_turns_late_and_in_time_has_missed_not
         for each in steady({"one:0": 0.1, "two:0": 0.1})
     ]
     assert asked_after(Followed(world, 1), 30, BEGIN + 0.9) == 0
+
+
+class Slow(Server):
+    """Which says its external labels once it may."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.asked, self.is_asked, self.may_say = 0, threading.Event(), threading.Event()
+
+    def external_labels(self) -> dict[str, str]:
+        self.asked += 1
+        self.is_asked.set()
+        assert self.may_say.wait(10)
+        return super().external_labels()
+
+
+def test_the_external_labels_are_asked_for_by_one_request_at_a_time():
+    """The others are refused until then, and Prometheus sends them again."""
+    server, request = Slow(), remote_write.request([])
+    pushed = PushedSamples(server)  # type: ignore[arg-type]
+    first = threading.Thread(target=pushed.take, args=[request])
+    first.start()
+    try:
+        assert server.is_asked.wait(10)
+        with pytest.raises(Unreachable):
+            pushed.take(request)
+    finally:
+        server.may_say.set()
+        first.join(10)
+    pushed.take(request)
+    assert server.asked == 1
 
 
 class Behind(Server):

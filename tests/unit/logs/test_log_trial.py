@@ -162,6 +162,46 @@ def test_the_two_servers_that_a_balancer_asked_are_the_services(tmp_path, metric
     assert spec.errors.signal.all_events.metric == "bascule_log_tries_total"
 
 
+def asked_of(tmp_path, *addresses):
+    """The proposal from the lines of a balancer that asked these."""
+    line = {"time_iso8601": "2026-01-31T12:00:00+00:00", "uri": "/x", "method": "GET", "status": 200}
+    return propose_from([written(tmp_path, *(json.dumps(line | {"upstream_addr": each}) for each in addresses * 5))])
+
+
+@pytest.mark.parametrize("odd", ["a\x1bb:80", "127.0.0.1:99999", "user@127.0.0.1:80", "127.0.0.1:0", "x" * 70 + ":٨٠"])
+def test_an_address_that_no_spec_can_hold_is_not_proposed_and_not_asked(tmp_path, metrics_free_service, odd):
+    text = asked_of(tmp_path, odd, metrics_free_service)
+    assert parse(text).services["app-v1"].targets == ["127.0.0.1:8001"]
+    assert f"the balancer asked {metrics_free_service}\n" in text
+
+
+def test_an_address_with_a_quote_is_written_so_that_it_can_be_read(tmp_path, metrics_free_service):
+    spec = parse(asked_of(tmp_path, 'a"b:80', metrics_free_service))
+    assert {target for service in spec.services.values() for target in service.targets} == {
+        'a"b:80',
+        metrics_free_service,
+    }
+
+
+def test_an_address_whose_name_no_resolver_takes_tells_nothing(tmp_path, metrics_free_service):
+    spec = parse(asked_of(tmp_path, "\uff41:80", metrics_free_service))
+    assert {service.health for service in spec.services.values()} == {None, "/healthz"}
+
+
+def test_a_step_of_a_path_with_thousands_of_digits_is_no_version(tmp_path):
+    line = '1.2.3.4 - - [01/Jan/2026:10:00:00 +0000] "GET {} HTTP/1.1" 200 5 "-" "curl" rt=0.012'
+    paths = ["/v1/a", f"/v{'2' * 4400}/a"]
+    text = propose_from([written(tmp_path, *(line.format(path) for path in paths for _ in range(5)))])
+    assert "guessed: no line names two of them" in text
+    parse(text)
+
+
+@pytest.mark.parametrize("services", [["aé-v1", "aé-v2"], ["a" * 200 + "-v1", "a" * 200 + "-v2"]], ids=["é", "long"])
+def test_a_service_whose_name_no_spec_can_hold_has_a_guessed_one(tmp_path, services):
+    lines = [json.dumps({"ts": 1769860800.1, "path": "/x", "status": 200, "service": each}) for each in services * 5]
+    assert set(parse(propose_from([written(tmp_path, *lines)])).services) == {"app-v1", "app-v2"}
+
+
 @pytest.fixture
 def metrics_free_service():
     class Service(BaseHTTPRequestHandler):

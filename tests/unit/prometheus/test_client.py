@@ -161,3 +161,11 @@ def test_of_a_server_without_targets_what_up_says_stands_for_them():
     targets = answering(answer).targets()
     assert [(each.job, each.instance, each.health) for each in targets] == [("shop", "a", "up"), ("shop", "b", "down")]
     assert targets[1].last_error
+
+
+@pytest.mark.parametrize(
+    "date", ["", "soon", "Mon, 01 Jan 2024 00:00:00 +99999999999999999999", "Mon, 01 Jan 2024 00:00:00 +2500"]
+)
+def test_a_server_whose_date_is_none_does_not_tell_the_time(date):
+    client = answering(lambda request: httpx.Response(200, json={}, headers={"Date": date}))
+    assert client.clock() is None

@@ -327,3 +327,9 @@ def test_a_fault_that_cannot_be_made_here_is_skipped_with_its_reason_and_fails_n
     skipped = Tried(fault_named("crash"), skipped="mounting a disk needs root")
     assert skipped.failures == []
     assert "skipped: mounting a disk needs root" in markdown([skipped])
+
+
+def test_a_reason_of_several_lines_is_one_cell_of_the_table():
+    skipped = Tried(fault_named("crash"), skipped="no answer:\n| passes |")
+    assert markdown([skipped]).count("\n") == 3
+    assert "skipped: no answer: \\| passes \\| |" in markdown([skipped])

@@ -11,7 +11,7 @@ from api_caller import operator, with_state
 from bascule.delivery import Courier, Outbox
 from bascule.errors import StoreError
 from bascule.prometheus.held import Firing, RuleWord
-from bascule.sla import Archive
+from bascule.sla import Archive, relay
 from bascule.sla.ends import FILE, SETTLE_SECONDS, ClaimedEnd, Ends
 from bascule.sla.role import create
 from bascule.spec import load
@@ -94,6 +94,31 @@ def test_a_claim_stays_until_what_is_owed_for_it_is_on_disk(house) -> None:
     outbox._db.execute("PRAGMA max_page_count = 1000000")
     ends.settle()
     assert (again(spec), [owed.message.key for owed in outbox.owed()]) == ([], ["k"])
+
+
+def test_an_end_and_a_beginning_that_are_relayed_are_of_lines_that_every_receiver_takes(house, tmp_path, monkeypatch):
+    """PagerDuty refuses a summary of more than 1,024 characters, and an escape is longer than what it stands for."""
+    spec, ends, outbox, clock = house
+    told = []
+    monkeypatch.setattr(relay, "_tell", lambda name, receiver, message: told.append(message))
+    role = operator(create(spec, Archive(tmp_path / "reports"), outbox, ends), spec)
+    long = {"summary": "\u202e" * 5000, "description": "d" * 20_000, "action": "\x1b" * 5000}
+    labels = {"alertname": "ServiceDown", "severity": "A" * 5000}
+    alerts = [OVER | {"annotations": long, "labels": labels, "status": status} for status in ("resolved", "firing")]
+    assert role.post("/api/relay/room", json={"alerts": alerts}).status_code == 200
+    (claim,), (begun,) = ends.claims(), told
+    for message in (claim.message(clock.now), begun):
+        assert max(map(len, [message.subject, *message.text.splitlines()])) <= 1000
+        assert message.subject.startswith("[SuperSmartMatch")
+    assert max(map(len, [claim.subject, *claim.text.splitlines()])) <= 1000
+
+
+def test_ends_that_differ_beyond_the_cut_are_two(house, tmp_path) -> None:
+    spec, ends, outbox, _ = house
+    role = operator(create(spec, Archive(tmp_path / "reports"), outbox, ends), spec)
+    alerts = [OVER | {"annotations": {"summary": "s" * 2000 + part}} for part in "ab"]
+    assert role.post("/api/relay/room", json={"alerts": alerts}).status_code == 200
+    assert len(ends.claims()) == 2
 
 
 HELD = [Firing(CLAIM.labels, 0.0)]

@@ -63,6 +63,14 @@ def test_names_from_outside_cannot_become_markup(report):
     assert "move \\| of &lt;racks>" in render_markdown(report)
 
 
+def test_a_segments_name_cannot_become_a_heading_of_the_report(report):
+    shares = dict.fromkeys(("planned", "estimate", "low", "high"), "0.5")
+    noted = dataclasses.replace(report.objectives[0], notes=(Note("share", {"segment": "a\n## Kept\n<b>", **shares}),))
+    lines = render_markdown(dataclasses.replace(report, objectives=(noted,))).splitlines()
+    assert [line for line in lines if line.startswith("## Kept") or "<b>" in line] == []
+    assert [line for line in lines if "## Kept &lt;b>" in line]
+
+
 def test_the_first_page_says_what_is_not_kept_and_what_decides_it(report):
     page = render_html(report)
     assert "1 of 4 objectives not kept" in page

@@ -122,7 +122,14 @@ def test_a_missing_file_is_a_problem_not_a_traceback(tmp_path):
         load(tmp_path / "absent.yaml")
 
 
-SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.lists(st.integers(), max_size=2))
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.just(10**310),
+    st.text(max_size=8),
+    st.lists(st.integers(), max_size=2),
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -202,6 +209,12 @@ def test_a_file_that_is_not_there_is_told_in_words(tmp_path):
         ("judge: {recovery: -5m}", "judge.recovery", "not a duration"),
         ("judge: {recovery: .nan}", "judge.recovery", "not a duration"),
         ("judge: {recovery: 999999999999d}", "judge.recovery", "longer than a century"),
+        (f"judge: {{recovery: 1{'0' * 310}}}", "judge.recovery", "not a duration"),
+        ("judge: {tick: !!bool maybe}", "judge.tick", "not a duration"),
+        ("judge: {tick: !!int ''}", "judge.tick", "not a duration"),
+        ("judge: {tick: !!int _}", "judge.tick", "not a duration"),
+        ("judge: {tick: !!float ''}", "judge.tick", "not a duration"),
+        ("judge: {tick: !!timestamp 1}", "judge.tick", "not a duration"),
         ("judge: {hooks: [{on: [promote], command: []}]}", "judge.hooks.0.command", "at least 1"),
         ("judge: {hooks: [{on: [promote], webhook: example}]}", "judge.hooks.0.webhook", "not a URL"),
         ("stack: {listen: here}", "stack.listen", "not an IP address"),
@@ -219,6 +232,8 @@ def test_a_file_that_is_not_there_is_told_in_words(tmp_path):
             "not within a year after the start",
         ),
         ("thresholds: {cache_hit_ratio: .inf}", "thresholds.cache_hit_ratio", "not a quantity"),
+        (f"thresholds: {{cache_hit_ratio: -1{'0' * 310}}}", "thresholds.cache_hit_ratio", "not a quantity"),
+        (f"thresholds: {{cache_hit_ratio: 0x{'f' * 400}}}", "", "a number of too many digits"),
         ("slas: {availability: {objective: 99%, window: 0s}}", "slas.availability.window", "at least 0.001"),
     ],
 )
@@ -228,7 +243,19 @@ def test_a_value_that_another_program_would_refuse_is_refused_here(more, key, sa
 
 
 @pytest.mark.parametrize(
-    "target", ["http://127.0.0.1:8001", "::1", "a b:80", "127.0.0.1:99999", "[::1", "host/path:80"]
+    "target",
+    [
+        "http://127.0.0.1:8001",
+        "::1",
+        "a b:80",
+        "127.0.0.1:99999",
+        "[::1",
+        "host/path:80",
+        "user@host:80",
+        "host?a:80",
+        "host#a:80",
+        "a\u200bb:80",
+    ],
 )
 def test_what_is_no_address_is_refused(target):
     found = problems_of(SMALL.replace("127.0.0.1:8001", target))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bascule.errors import BasculeError
+from bascule.errors import BasculeError, Unreachable
 from bascule.judge.pushed.agreement import agree
 from bascule.judge.pushed.kept import KeptSamples
 from bascule.judge.pushed.scrapes import Scrapes
@@ -44,6 +44,7 @@ class PushedSamples:
     def __init__(self, prometheus: Prometheus) -> None:
         self._prometheus = prometheus
         self._lock = threading.Lock()
+        self._asking = threading.Lock()  # held while it is asked for its external labels
         self._external: Mapping[str, str] | None = None
         self._doubted_until = self._looked = -math.inf
         self.newest = -math.inf  # Unix seconds, of a sample
@@ -70,7 +71,8 @@ class PushedSamples:
                 self._begin((*self._series.selectors, *new))
 
     def take(self, body: bytes) -> None:
-        """A request of the remote-write protocol. Raises UsageError where it is none."""
+        """A request of the remote-write protocol. Raises UsageError where it is none; Unreachable where another one
+        still asks for the external labels."""
         external = self._external_labels()
         with self._lock:
             self._series.external = external
@@ -106,12 +108,19 @@ class PushedSamples:
         self._begin(tuple(self._series.selectors))
 
     def _external_labels(self) -> Mapping[str, str]:
-        if self._external is None:
-            try:
-                self._external = self._prometheus.external_labels()
-            except BasculeError:
-                self._external = {}  # if that is wrong, the comparison finds out, and it is asked again
-        return self._external
+        """Asked by one thread at a time: an answer that is long in coming must not take all threads."""
+        if (known := self._external) is not None:
+            return known
+        if not self._asking.acquire(blocking=False):
+            what = "the external labels of Prometheus are not known yet"
+            raise Unreachable(what, "no action needed: it sends this again")
+        try:
+            self._external = known = self._prometheus.external_labels()
+        except BasculeError:
+            self._external = known = {}  # if that is wrong, the comparison finds out, and it is asked again
+        finally:
+            self._asking.release()
+        return known
 
     # ------------------------------------------------------------ reading
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
 
 from bascule import conventions
 from bascule.errors import BasculeError
 from bascule.logs.serving.trial import Trial, attempt, sampled_values
+from bascule.spec.addresses import is_target
 from bascule.spec.proposal import ERRORS_GATE, WARNING, Beginning, usual_phases, usual_slas
 from bascule.spec.proposal import USUAL as UNNAMED
 from bascule.transport import Http
+from bascule.visible import one_line
 
-_STEP = re.compile(r"v[0-9]+")
-_NAMED = re.compile(r"[A-Za-z][\w.-]*[-_](v[0-9]+)")
+_STEP = re.compile(r"v[0-9]{1,18}")
+_NAMED = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,78}[-_](v[0-9]{1,18})")  # what a spec takes for a name
 HEALTH_PATHS = ("/health", "/healthz", "/ready", "/readyz", "/live", "/ping")
 ANSWER_SECONDS = 1.0
-_ADDRESS = re.compile(r"[^\s:]+:\d{1,5}")
 USUAL = ("v1", "v2")
 _TELLS_VERSIONS = (
     'add to nginx\' log_format: upstream_addr="$upstream_addr" upstream_status="$upstream_status", or give a file of '
@@ -46,7 +48,7 @@ def propose_from(files: Sequence[Path], beginning: Beginning = UNNAMED) -> str:
 
 
 def _head(files: Sequence[Path]) -> Iterator[str]:
-    yield f"# Proposed by `bascule init --from-logs {' '.join(map(str, files))}`."
+    yield f"# Proposed by `bascule init --from-logs {one_line(' '.join(map(str, files)))}`."
     yield "# 'found' is in the lines; 'guessed' is a usual value: correct each guess. Then: bascule check"
 
 
@@ -96,7 +98,7 @@ def _named(trials: Sequence[Trial], versions: tuple[str, ...]) -> Iterator[str]:
     if len(asked) == len(names):
         yield "services:  # found: what the balancer asked; guessed: which of the two is the new one"
         for (version, name), address in zip(names.items(), asked, strict=True):
-            yield f'  {name}: {{targets: ["{address}"], version: {version}{_tells(address)}}}'
+            yield f"  {name}: {{targets: [{json.dumps(address)}], version: {version}{_tells(address)}}}"
         return
     yield (
         f"services:  # guessed; the balancer asked {', '.join(asked[:MOST_SHOWN])}" if asked else "services:  # guessed"
@@ -110,22 +112,18 @@ def _asked(trials: Sequence[Trial]) -> list[str]:
     tried = {
         each.strip() for trial in trials for text in sampled_values(trial, "upstream_addr") for each in text.split(",")
     }
-    return sorted(
-        filter(_ADDRESS.fullmatch, tried), key=lambda text: (text.rpartition(":")[0], int(text.rpartition(":")[2]))
-    )
+    return sorted(filter(is_target, tried), key=lambda text: (text.rpartition(":")[0], int(text.rpartition(":")[2])))
 
 
 def _tells(address: str) -> str:
     """What a service says of itself: metrics, else a health address."""
-    http = Http("the service", f"http://{address}", seconds=ANSWER_SECONDS)
     try:
-        if "# TYPE" in http.ask("GET", "/metrics").text:
-            return ""
-        healthy = next((path for path in HEALTH_PATHS if http.ask("GET", path).is_success), None)
+        with closing(Http("the service", f"http://{address}", seconds=ANSWER_SECONDS)) as http:
+            if "# TYPE" in http.ask("GET", "/metrics").text:
+                return ""
+            healthy = next((path for path in HEALTH_PATHS if http.ask("GET", path).is_success), None)
     except BasculeError:
         healthy = None
-    finally:
-        http.close()
     return ", metrics: none" + (f", health: {healthy}" if healthy else "")
 
 

@@ -19,6 +19,7 @@ from bascule.scenarios.drills.fault import FaultClass
 from bascule.scenarios.drills.picture import picture
 from bascule.scenarios.drills.several import Tried, seconds
 from bascule.scenarios.measured import commit, machine
+from bascule.visible import in_markdown
 
 FILE = "drills.json"
 COLUMNS = (
@@ -96,7 +97,7 @@ def markdown(tried: Sequence[Tried]) -> str:
     if not rows:
         return "No drill was run.\n"
     lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
-    return "\n".join([*lines, *("| " + " | ".join(row.values()) + " |" for row in rows)]) + "\n"
+    return "\n".join([*lines, *(f"| {' | '.join(map(in_markdown, row.values()))} |" for row in rows)]) + "\n"
 
 
 def document(tried: Sequence[Tried]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from bascule.documents import DocumentError, DocumentLimits, yaml_nodes
+from bascule.documents import NOT_AS_TAGGED, DocumentError, DocumentLimits, yaml_nodes
 from bascule.errors import Problem, SpecError
 
 __all__ = ["Document", "Key"]
@@ -113,5 +113,8 @@ def _scalar(node: yaml.Node) -> Any:
     is_time = node.tag.endswith(":timestamp") or ":" in node.value
     try:
         return node.value if is_time else yaml.SafeLoader("").construct_object(node)
-    except (ValueError, yaml.YAMLError):  # `!!int seven` is reported where the value is used, as text that does not fit
+    except (
+        yaml.YAMLError,
+        *NOT_AS_TAGGED,
+    ):  # `!!int seven` is reported where the value is used, as text that does not fit
         return node.value

@@ -10,7 +10,7 @@ from pydantic import create_model
 from bascule.spec.found import classes_in
 from bascule.spec.part import Part
 from bascule.spec.receivers.apprise import AppriseUrl
-from bascule.spec.receivers.channel import AlertTexts, Channel, HttpChannel, NoticeText, Post, ReadSecret
+from bascule.spec.receivers.channel import AlertTexts, Channel, HttpChannel, NoticeText, Post, ReadSecret, notice_line
 from bascule.spec.receivers.email import Email
 from bascule.spec.receivers.pagerduty import PagerDuty
 from bascule.spec.receivers.slack import Slack
@@ -30,6 +30,7 @@ __all__ = [
     "Slack",
     "Webhook",
     "kinds",
+    "notice_line",
 ]
 
 

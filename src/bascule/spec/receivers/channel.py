@@ -12,12 +12,19 @@ from bascule.spec.part import Part
 from bascule.visible import one_line, visible
 
 ReadSecret = Callable[[Path], str]
+LONGEST_LINE = 1000  # characters: PagerDuty refuses a summary of more than 1,024
+
+
+def notice_line(text: str) -> str:
+    """One line of a notice: what others wrote looks like no line of ours, and no receiver refuses it for its length."""
+    line = one_line(text)
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
 
 
 @dataclass(frozen=True)
 class NoticeText:
-    """What is told, without any control character. `key` is the same for every attempt at the same
-    notice, so that a receiver can tell a repeat.
+    """What is told, without any control character, under a subject of one line. `key` is the same for every attempt at
+    the same notice, so that a receiver can tell a repeat.
 
     `thread`: what it belongs to (a situation, a report), told to a channel in order; empty where it belongs to nothing.
     """
@@ -31,7 +38,7 @@ class NoticeText:
     thread: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "subject", one_line(self.subject))
+        object.__setattr__(self, "subject", notice_line(self.subject))
         object.__setattr__(self, "text", visible(self.text))
 
 
