@@ -11,9 +11,14 @@ UNITS = ("d", "h", "min", "s")
 Precision = Literal["seconds", "milliseconds", "auto"]
 
 
+_LAST = datetime.max.replace(tzinfo=UTC)
+_LAST_SECONDS = _LAST.timestamp()
+
+
 def moment(seconds: float) -> datetime:
     """Unix seconds as a time of UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
+    # As a float the calendar's last microseconds are the end of their second, which no calendar has.
+    return _LAST if seconds == _LAST_SECONDS else datetime.fromtimestamp(seconds, UTC)
 
 
 def unix(moment: datetime | None) -> float | None:

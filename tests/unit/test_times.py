@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,13 @@ def test_a_length_of_time_takes_another_languages_units() -> None:
 @given(st.floats(min_value=0, max_value=4e9))
 def test_a_time_that_is_written_is_read_as_the_same(seconds: float) -> None:
     assert times.parse(times.rfc3339(seconds, "milliseconds")).timestamp() == pytest.approx(seconds, abs=0.0011)
+
+
+def test_the_last_moment_of_the_calendar_is_written_although_no_float_holds_it() -> None:
+    last = datetime.max.replace(tzinfo=UTC)
+    assert times.rfc3339(last.timestamp(), "milliseconds") == "9999-12-31T23:59:59.999Z"
+    with pytest.raises((ValueError, OverflowError)):
+        times.moment(last.timestamp() + 1)
 
 
 def test_a_time_without_a_zone_is_of_utc_and_others_keep_theirs() -> None:

@@ -61,7 +61,10 @@ def _nothing_found(groups: Sequence[dict[str, Any]]) -> str:
     if not groups:
         return "no line is stored yet; `bascule logs try FILE` shows whether a file can be read"
     held = sum(row["rows"] for row in groups)
-    first, last = min(row["first"] for row in groups), max(row["last"] for row in groups)
+    dated = [row for row in groups if "first" in row]  # there are lines without a time
+    if not dated:
+        return f"no line matches; the store holds {held}, without times"
+    first, last = min(row["first"] for row in dated), max(row["last"] for row in dated)
     return f"no line matches; the store holds {held}, from {_dated(first)} to {_dated(last)}"
 
 

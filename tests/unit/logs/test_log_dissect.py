@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from bascule.logformat import TIME, PatternError
 from bascule.logs import Parser, Rows, built_in, compile_dissect
+from bascule.logs.parsing.parse import MOST_CHARACTERS, MOST_LINES
 
 API = "2026-01-31T12:00:00.123Z INFO supersmartmatch-v2 API_CALL user_id=u1 endpoint=/api/v2/match "
 MATCH = "2026-01-31T12:00:00.456Z INFO supersmartmatch-v1 MATCH_RESULT candidate_id=c1 job_id=j1 accuracy=0.93 "
@@ -237,6 +239,59 @@ def test_a_stack_trace_stays_together_as_one_row():
     assert found == {"python": 1, "trace": 1, "text": 1}
     (trace,) = (rows for rows in PARSER.parse(text.encode()) if rows.format == "trace")
     assert trace.columns["message"].texts() == ["\n".join(text.splitlines()[1:6])]
+
+
+FRAME = '  File "a.py", line {}, in f'
+
+
+def traces_of(lines: list[str]) -> list[str]:
+    """The messages of the rows of stack traces, in order; all lines are in them."""
+    (found,) = PARSER.parse("".join(line + "\n" for line in lines).encode())
+    assert found.format == "trace"
+    messages: list[str] = found.columns["message"].to_arrow().to_pylist()
+    assert "\n".join(messages) == "\n".join(lines)
+    return messages
+
+
+def test_a_stack_trace_of_a_deep_recursion_is_one_row():
+    """Java prints 1,024 frames."""
+    assert len(traces_of(["Caused by: java.lang.StackOverflowError", *["\tat a.B.c(B.java:1)"] * 1_024])) == 1
+
+
+def test_a_stack_trace_that_never_ends_goes_on_in_another_row():
+    """Blank lines belong to it, too."""
+    heights = [message.count("\n") + 1 for message in traces_of([FRAME.format(1), *[""] * 4_999])]
+    assert heights == [MOST_LINES, MOST_LINES, 1_000]
+
+
+def test_a_stack_trace_of_long_lines_goes_on_in_another_row():
+    """A line is never cut."""
+    frames = [FRAME.format("x" * 50_000)] * 7
+    assert [message.count("\n") + 1 for message in traces_of(frames)] == [5, 2]
+    assert len(traces_of([FRAME.format("x" * 2 * MOST_CHARACTERS), FRAME.format(1)])) == 2
+
+
+def test_of_two_stack_traces_that_begin_with_the_same_line_each_has_its_own():
+    lines = [FRAME.format(1), "ValueError: a", "12:00:01 of another log", FRAME.format(1), "ValueError: b"]
+    trace, _ = PARSER.parse("".join(line + "\n" for line in lines).encode())
+    assert trace.columns["message"].texts() == ["\n".join(lines[:2]), "\n".join(lines[3:])]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [" x", *[""] * (1 << 19)],
+        ["2026-01-31 12:00:00,123 INFO shop: hello", "a=" * (1 << 16)],
+        ["2026-01-31 12:00:00,123 INFO shop: hello", '"GET ' * (1 << 16)],
+    ],
+    ids=["blank lines", "pairs", "requests"],
+)
+def test_lines_that_a_message_goes_on_in_take_time_in_proportion_to_their_length(lines):
+    """Every other source waits meanwhile."""
+    data = "".join(line + "\n" for line in lines).encode()
+    begun = time.process_time()
+    PARSER.parse(data)
+    assert time.process_time() - begun < 6
 
 
 def formats_of(lines: list[str]) -> list[str]:

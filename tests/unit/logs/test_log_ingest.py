@@ -89,3 +89,23 @@ def test_a_search_without_a_match_says_whether_there_was_a_line_to_match(tmp_pat
     no_match = CliRunner().invoke(app, ["logs", "search", "absent"])
     assert no_match.exit_code == 1
     assert no_match.stderr.startswith(f"no line matches; the store holds 1, from {today[:10]}")
+
+
+def test_a_search_without_a_match_says_when_no_line_of_the_store_has_a_time(tmp_path, monkeypatch):
+    """Without an internal error, whatever the lines have instead of one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BASCULE_SPEC", "supersmartmatch")
+    (tmp_path / "app.log").write_text(CALL.format(1).replace("2026-01-31T12:00:00Z", "0001-01-01T00:00:00+01:00"))
+    assert ingest(load("supersmartmatch"), ["app.log"], "supersmartmatch").rows == 1
+    no_match = CliRunner().invoke(app, ["logs", "search", "absent"])
+    assert (no_match.exit_code, no_match.stderr) == (1, "no line matches; the store holds 1, without times\n")
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:00:00-23:00", "0001-01-01T00:00:00+01:00"])
+def test_a_span_from_outside_the_calendar_is_an_error_with_its_fix(tmp_path, monkeypatch, moment):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BASCULE_SPEC", "supersmartmatch")
+    refused = CliRunner().invoke(app, ["logs", "search", "absent", "--since", moment])
+    assert isinstance(refused.exception, UsageError)
+    assert refused.exception.what == f"{moment!r} is not a time"
+    assert refused.exception.fix.startswith("write 2026-")

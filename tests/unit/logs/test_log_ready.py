@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from api_caller import operator, with_state
@@ -12,7 +13,7 @@ from log_disks import FullDisk
 
 from bascule.logs.serving import pipeline as pipelines
 from bascule.logs.serving.role import Upkeep, build, pages
-from bascule.logs.storing import engine
+from bascule.logs.storing import engine, segments
 from bascule.logs.storing.consumers import Consumers
 from bascule.logs.storing.places import root_of
 from bascule.logs.storing.store import open_store
@@ -139,3 +140,45 @@ def test_an_engine_that_is_busy_for_long_takes_nothing_either(house: House, monk
     assert not sender._send([("index", "1", "{}")], stop)
     sender.failing_since -= 2 * engine.STUCK_SECONDS
     assert [text.split(": ", 1)[1] for text in house.says()] == [f"{settings.url} is busy"]
+
+
+def test_an_upkeep_that_fails_as_nobody_foresaw_is_told_and_tried_again(house: House, monkeypatch, caplog) -> None:
+    """The trace is in the log once."""
+    monkeypatch.setattr(house.upkeep.consumers, "follow", lambda *given: 1 / 0)
+    for _ in range(2):
+        house.upkeep.once()
+    (problem,) = house.says()
+    assert problem == "the log store is not kept up: ZeroDivisionError"
+    assert sum(record.exc_info is not None for record in caplog.records) == 1
+    monkeypatch.undo()
+    house.upkeep.once()
+    assert house.says() == []
+
+
+def test_a_segment_that_cannot_be_kept_up_is_told_until_it_is(house: House, monkeypatch) -> None:
+    house.log.write_text(LINE)
+    assert house.pipeline.poll() == 1
+    house.upkeep.retention = 20 * 365 * 86_400.0
+    monkeypatch.setattr(segments, "facts_of", lambda path: 1 / 0)
+    house.upkeep.once()
+    (problem,) = house.says()
+    assert problem.endswith(".parquet cannot be kept up; the log says why")
+    monkeypatch.undo()
+    house.upkeep.once()
+    assert house.says() == []
+
+
+@pytest.mark.parametrize("path", ["/api/search", "/api/counts", "/api/usage"])
+@pytest.mark.parametrize("moment", ["9999-12-31T23:00:00-23:00", "0001-01-01T00:00:00%2B01:00"])
+def test_a_span_from_outside_the_calendar_is_refused_with_words(house: House, path: str, moment: str) -> None:
+    answer = house.client.get(f"{path}?since={moment}")
+    assert answer.status_code == 400
+    assert "is not a time" in answer.text
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z"])
+def test_a_span_to_the_ends_of_the_calendar_is_searched_or_refused(house: House, moment: str) -> None:
+    house.log.write_text(LINE)
+    assert house.pipeline.poll() == 1
+    assert house.client.get(f"/api/search?since={moment}").status_code == (200 if moment < "2" else 400)
+    assert house.client.get(f"/api/search?until={moment}").json() == ([] if moment < "2" else [ANY])

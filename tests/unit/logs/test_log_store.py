@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,8 +38,12 @@ from bascule.logs import (
     read_key,
     search_store,
 )
+from bascule.logs.storing import consumers, engine, segments
+from bascule.logs.storing.counts import counts
 from bascule.logs.storing.engine import Sent
+from bascule.logs.storing.query import summary, usage
 from bascule.logs.storing.segments import identities
+from bascule.logs.storing.store import LogStore
 from bascule.spec import load
 
 SPEC = load("supersmartmatch")
@@ -73,7 +78,11 @@ def rows(root: Path) -> Counter[tuple[object, ...]]:
 
 
 def counted(pipe: Pipeline, metric: str) -> int:
-    return sum(number for (name, _), number in pipe.journal.tally.counters.items() if name == metric)
+    return counted_in(pipe.journal, metric)
+
+
+def counted_in(store: LogStore, metric: str) -> int:
+    return sum(number for (name, _), number in store.tally.counters.items() if name == metric)
 
 
 def requests(pipe: Pipeline) -> int:
@@ -481,3 +490,135 @@ def test_a_segment_with_a_hole_keeps_no_row_behind_it_from_the_engine(holed, cap
         pass
     assert (engine.taken, sender.waiting()) == (150, [])
     assert "is corrupt" in caplog.text
+
+
+OUTSIDE = (-62_135_600_400_000_000, 253_402_383_600_000_000)  # an hour before the year 1; a day after the year 9999
+ENDS = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+
+
+def polled(root: Path, log: Path, lines: int, segments: int = 1) -> Pipeline:
+    """A store of so many segments of so many lines each."""
+    pipe = pipeline(root, log)
+    for _ in range(segments):
+        with log.open("a") as file:
+            file.writelines(map(call, range(lines)))
+        pipe.poll()
+    return pipe
+
+
+@pytest.fixture(params=[OUTSIDE, ENDS], ids=["outside", "ends"])
+def strayed(tmp_path: Path, request):
+    """A store in which two rows of a segment have times outside the calendar, as older stores may."""
+
+    def stray(table: pa.Table) -> pa.Table:
+        times = table["timestamp"].cast(pa.int64()).to_pylist()
+        moved = pa.array([*request.param, *times[2:]], pa.timestamp("us", "UTC"))
+        return table.set_column(table.column_names.index("timestamp"), "timestamp", moved)
+
+    store = polled(tmp_path / "logs", tmp_path / "app.log", 10).journal
+    store.rewrite(stray)
+    yield store
+    store.close()
+
+
+def test_a_time_outside_the_calendar_breaks_no_search_and_no_figure(strayed):
+    reader = LogReader(strayed.root)
+    assert len(search_store(reader)) == 10
+    assert sum(group["rows"] for group in summary(reader)["groups"]) == 10
+    assert counts(reader)["total"] == 10
+    assert sum(row["requests"] for row in usage(reader)) == 10
+    assert reader.query("select count(*) as n from logs where timestamp is null")[0]["n"] in (0, 2)
+
+
+def test_a_time_outside_the_calendar_keeps_no_row_from_being_dropped(strayed):
+    """The one before it is past any retention; one of the future is as old as its arrival."""
+    strayed.checkpoint()
+    strayed.keep_up(20 * 365 * 86_400.0)
+    assert (sum(rows(strayed.root).values()), strayed.failing) == (9, set())
+
+
+def test_a_time_outside_the_calendar_keeps_no_row_from_the_engine(strayed):
+    taking = _Taking()
+    assert Sender.load(taking, strayed.root).send_next(threading.Event())
+    assert taking.taken == 10
+
+
+def failing_once(target, name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a function fail as nobody foresaw, for that file."""
+    real = getattr(target, name)
+
+    def fails(given, *others):
+        if getattr(given, "path", given) == path:
+            raise OverflowError("date value out of range")
+        return real(given, *others)
+
+    monkeypatch.setattr(target, name, fails)
+
+
+def test_a_segment_that_upkeep_fails_on_keeps_no_other_from_it(tmp_path: Path, monkeypatch, caplog):
+    """It is told once, and stays: what is merged around it must not take its place."""
+    store = polled(tmp_path / "logs", tmp_path / "app.log", 10, segments=5).journal
+    failing = listing(store.folder)[2]
+    failing_once(segments, "facts_of", failing.path, monkeypatch)
+    for _ in range(2):
+        store.keep_up(20 * 365 * 86_400.0)
+    left = listing(store.folder)
+    assert [(segment.first, segment.last) for segment in left] == [(1, 2), (3, 3), (4, 5)]
+    assert (store.failing, store.set_aside) == ({failing.path}, [])
+    assert [failing.path.name in record.getMessage() for record in caplog.records] == [True]
+    store.close()
+    assert sum(rows(tmp_path / "logs").values()) == 50
+
+
+def test_old_rows_are_dropped_beside_a_segment_that_upkeep_fails_on(tmp_path: Path, monkeypatch):
+    store = polled(tmp_path / "logs", tmp_path / "app.log", 10, segments=3).journal
+    failing = listing(store.folder)[0]
+    failing_once(segments, "facts_of", failing.path, monkeypatch)
+    store.keep_up(3600.0)
+    assert listing(store.folder) == [failing]
+    assert counted_in(store, EXPIRED) == 20
+    store.close()
+
+
+def test_a_segment_whose_users_cannot_be_counted_keeps_no_other_from_it(tmp_path: Path, monkeypatch, caplog):
+    store = polled(tmp_path / "logs", tmp_path / "app.log", 10, segments=3).journal
+    failing_once(consumers, "_users", listing(store.folder)[1].path, monkeypatch)
+    counting = Consumers(tmp_path / "consumers")
+    for _ in range(2):
+        counting.follow(store.folder, datetime(2026, 1, 31, 13, tzinfo=UTC).timestamp())
+    assert counting.last == 3
+    assert [listing(store.folder)[1].path.name in record.getMessage() for record in caplog.records] == [True]
+    store.close()
+
+
+def test_a_segment_that_cannot_be_forwarded_keeps_no_other_from_it(tmp_path: Path, monkeypatch, caplog):
+    store = polled(tmp_path / "logs", tmp_path / "app.log", 10, segments=3).journal
+    failing_once(engine, "_batches", listing(store.folder)[1].path, monkeypatch)
+    taking = _Taking()
+    sender = Sender.load(taking, store.root)
+    while sender.send_next(threading.Event()):
+        pass
+    assert (taking.taken, sender.waiting()) == (20, [])
+    assert [listing(store.folder)[1].path.name in record.getMessage() for record in caplog.records] == [True]
+    store.close()
+
+
+def test_a_failure_that_nobody_foresaw_ends_no_sending_and_loses_no_row(tmp_path: Path, monkeypatch, caplog):
+    """It is tried again, and told once."""
+    store = polled(tmp_path / "logs", tmp_path / "app.log", 10).journal
+    taking, stop, tries = _Taking(), threading.Event(), []
+    sender = Sender.load(taking, store.root)
+    sender.first_pause = 0.01
+
+    def fails_twice(lines):
+        tries.append(len(lines))
+        if len(tries) < 3:
+            raise RuntimeError("no reason")
+        stop.set()
+        return Sent(created=len(lines)), []
+
+    monkeypatch.setattr(taking, "send", fails_twice)
+    sender.run(stop)
+    assert (tries, sender.waiting()) == ([10, 10, 10], [])
+    assert sum("not forwarded" in record.getMessage() for record in caplog.records) == 1
+    store.close()

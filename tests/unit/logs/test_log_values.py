@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.logs import Parser, built_in, read_time
+from bascule.logs import Intake, Parser, VersionFinder, built_in, read_time
+from bascule.logs.reading.beats import line_of, piece_of
+from bascule.spec import load
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -95,6 +97,42 @@ def test_the_times_of_access_logs_mail_and_c_are_read(moment, zone):
 def test_what_is_no_time_is_none(text):
     """A small number is none: it may be anything."""
     assert read_time(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0001-01-01T00:00:00.0000000+01:00", "9999-12-31T23:00:00-23:00", "9999-12-31T23:59:60Z",
+     "01/Jan/0001:00:30:00 +0100", "31/Dec/9999:20:00:00 -0500", "Mon, 1 Jan 0001 00:00:00 +0100"],
+)  # fmt: skip
+def test_what_a_zone_puts_outside_the_calendar_is_no_time(text):
+    """.NET writes a time that nobody set so."""
+    assert read_time(text) is None
+    (rows,) = Parser((built_in("json"),)).parse(b'{"timestamp": "%b", "message": "x"}\n' % text.encode())
+    assert (rows.times.tolist(), dict(rows.misread)) == ([0], {("timestamp", "not a time"): 1})
+    assert rows.columns["extra"].to_arrow().to_pylist() == [f"timestamp={text}"]
+
+
+@pytest.mark.parametrize("many", [1, 100])
+def test_a_line_of_any_layout_with_a_time_outside_the_calendar_is_kept_without_one(many):
+    line = b"0001-01-01T00:00:00+01:00 INFO s API_CALL user_id=u endpoint=/x response_time=0.1 status=200\n"
+    found = Parser((built_in("api_call"),)).parse(line * many)
+    assert [(rows.format, len(rows), set(rows.times.tolist())) for rows in found] == [("text", many, {0})]
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:00:00-23:00"])
+def test_a_beats_event_with_a_time_outside_the_calendar_is_kept_without_one(text):
+    payload = json.dumps({"@timestamp": text, "message": "plain words"}).encode()
+    intake = Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch")))
+    (rows,) = piece_of([line_of(payload, False, "beats", 1)], intake).rows
+    assert rows.times.tolist() == [0]
+
+
+def test_the_ends_of_the_calendar_are_times():
+    """.NET's own, in UTC."""
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    assert read_time("0001-01-01T00:00:00.0000000Z") == micros(first)
+    assert read_time("9999-12-31T23:59:59.9999999Z") == micros(last)
+    assert read_time("0001-01-01T01:00:00+01:00") == micros(first)
 
 
 def test_a_row_without_a_time_of_its_own_says_so():

@@ -23,14 +23,17 @@ from bascule.logs.parsing.values import Fields
 from bascule.logs.parsing.wrapped import Wrapped, behind_head, is_one_wrapped, of_docker
 
 UNPARSED, TRACE = "text", "trace"
+# Of a stack trace in one row; a StackOverflowError of Java, whose 1,025 lines are the longest usual one, is within.
+MOST_LINES, MOST_CHARACTERS = 2_000, 1 << 18
 MOST_PLAIN = 20  # lines that a message may go on in, beside those that look like a stack trace
 _BYTE_ORDER_MARK, _OF_UTF_16 = "\ufeff", "\ufffd\ufffd"  # the latter as it is decoded
 _NO_LINES = np.empty(0, np.int64)
 FEW_LINES = 64  # up to here reading line by line costs less than setting up the vectorised pass
 _CONTINUES = re.compile(r"[ \t]|Traceback \(most recent call last\)|Caused by: |During handling of|The above exception")
 _TRACE_STARTS = np.frombuffer(b" \tTCD\0\xef", np.uint8)  # the first bytes that `_CONTINUES` allows, or what is cut off
-# What a record of a format that is not declared looks like: JSON, pairs, a request, a time.
-_RECORD = re.compile(r'^\{|^\S+=\S* \S+=|"[A-Z]+ \S+ HTTP/|[0-9]{2}:[0-9]{2}:[0-9]{2}')
+# What a record of a format that is not declared looks like: JSON, pairs, a request, a time. A pair is looked for
+# from a word's first `=` alone: from each one, a word of many would cost its square.
+_RECORD = re.compile(r'^\{|^\S[^\s=]*=\S* \S+=|"[A-Z]+ \S+ HTTP/|[0-9]{2}:[0-9]{2}:[0-9]{2}')
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Failure)\b|[\w.]+: ")
 
 
@@ -90,18 +93,26 @@ class Parser:
     def _strict(self, text: Text, lines: Places, told: Places, begins: Collection[int]) -> list[Rows]:
         """Rows of `lines`; `told` are lines read at once whose message may go on in the next line."""
         numbers = lines.tolist()
-        read = self.read_many([text.line(number) for number in numbers])
+        read = self._read_distinct([text.line(number) for number in numbers])
         found: dict[str, list[tuple[int, Reading]]] = {}
         joining = _Joining(self.formats, set(told.tolist()), begins)
         for number, (name, reading) in zip(numbers, read, strict=True):
             if name == UNPARSED:
+                reading = Reading(reading.fields.copy(), reading.misread)  # a row of its own, to join lines into
                 name, joined = joining.join(number, reading)
                 if joined:
                     continue
             else:
                 joining.note(number, name)
             found.setdefault(name, []).append((number, reading))
+        joining.finish()
         return [_rows(name, text, records) for name, records in found.items()]
+
+    def _read_distinct(self, lines: Sequence[str]) -> list[tuple[str, Reading]]:
+        """`read_many`, where equal lines share a reading: a chunk may be a million blank lines."""
+        distinct = list(dict.fromkeys(lines))
+        known = dict(zip(distinct, self.read_many(distinct), strict=True))
+        return [known[line] for line in lines]
 
     def read(self, line: str) -> tuple[str, Reading]:
         """The strict reading of one line: its format's name and what it says."""
@@ -167,8 +178,30 @@ def _with_nuls(read: tuple[str, Reading]) -> tuple[str, Reading]:
 
 
 @dataclass
+class _Trace:
+    """A row that lines are put into. They are joined at the end: at each line, a long one would cost its square."""
+
+    fields: Fields
+    lines: list[str]
+    characters: int
+
+    @classmethod
+    def of(cls, fields: Fields) -> _Trace:
+        first = str(fields["message"])
+        return cls(fields, [first], len(first))
+
+    def has_room(self, line: str) -> bool:
+        return len(self.lines) < MOST_LINES and self.characters + 1 + len(line) <= MOST_CHARACTERS
+
+    def add(self, line: str) -> None:
+        self.lines.append(line)
+        self.characters += 1 + len(line)
+
+
+@dataclass
 class _Joining:
-    """Puts lines of a stack trace, and those that a message goes on in, into one row.
+    """Puts lines of a stack trace, and those that a message goes on in, into one row; what is too long for one goes on
+    in another. `finish` completes the rows.
 
     `told`: lines already read whose message may go on. A line of `begins` is never put into another's row.
     """
@@ -177,7 +210,8 @@ class _Joining:
     told: set[int]
     begins: Collection[int] = ()
     previous: int = ABSENT
-    row: Fields | None = None  # the row that the previous line was put into
+    row: _Trace | None = None  # the row that the previous line was put into
+    rows: list[_Trace] = field(default_factory=list)
     plain: int = 0  # lines in a row that only follow: a format that is not declared must not hide in a message
 
     def note(self, number: int, name: str) -> None:
@@ -201,11 +235,16 @@ class _Joining:
         if not belongs:
             self.row = None
             return UNPARSED, False
-        if row is not None:
-            row["message"] = f"{row['message']}\n{line}"
+        if row is not None and row.has_room(line):
+            row.add(line)
             return TRACE, True
-        self.row = reading.fields
+        self.row = _Trace.of(reading.fields)
+        self.rows.append(self.row)
         return TRACE, False
+
+    def finish(self) -> None:
+        for row in self.rows:
+            row.fields["message"] = "\n".join(row.lines)
 
     def _goes_on(self, reading: Reading) -> bool:
         """Whether a line that is no record of any kind follows one that a message may go on in."""

@@ -149,7 +149,8 @@ def _second(day: str, second: str, zone: str | None) -> int | None:
     try:
         minute = datetime.fromisoformat(f"{day}T{second[:5]}").replace(tzinfo=_zone(zone))
         moment = minute + timedelta(seconds=int(second[6:]))  # of which a minute may have 61
-        return (moment - _EPOCH_START) // _MICROSECOND
+        # What a zone puts outside the calendar is not a time: nothing that reads rows could show it.
+        return (moment.astimezone(UTC) - _EPOCH_START) // _MICROSECOND
     except (ValueError, OverflowError):
         return None
 

@@ -147,14 +147,22 @@ class Upkeep:
         self._guarded(self._once)
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """Whatever the store refuses is told, and tried again the next time."""
+        """Whatever fails is told, and tried again the next time."""
         try:
             work()
             self.refused = ""
         except StoreError as error:
             log.error("%s", error)
-            self.refused = error.what
-            self.pipeline.problem("upkeep", "store")
+            self._tell(error.what)
+        except Exception as error:  # a defect of ours must not end the upkeep for good
+            why = f"the log store is not kept up: {type(error).__name__}"
+            if why != self.refused:
+                log.exception("internal error: the upkeep of the log store failed; it is tried again")
+            self._tell(why)
+
+    def _tell(self, why: str) -> None:
+        self.refused = why
+        self.pipeline.problem("upkeep", "store")
 
     def _once(self) -> None:
         self.count()
@@ -169,6 +177,8 @@ class Upkeep:
         """What keeps the store from being kept up, and rows from being sent on, in sentences."""
         if self.refused:
             yield self.refused
+        for path in sorted(self.store.failing.copy()):
+            yield f"the log store's {path.name} cannot be kept up; the log says why"
         if self.sender and (stuck := self.sender.stuck()):
             yield stuck
 

@@ -8,6 +8,7 @@ per version. They are made of what the store already holds, so losing them loses
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from bascule.conventions import UNKNOWN, State
 from bascule.logs.storing import segments
 from bascule.logs.storing.disk import DISK, Disk
 
+log = logging.getLogger(__name__)
 LOG2_EXACT = 16  # a sketch of one bucket is exact up to about 2**16 users
 LOG2_JOINED = 18  # joins of many buckets keep more, so that they add no error of their own
 DAY = 86_400
@@ -64,6 +66,8 @@ class Consumers:
                     if segment.path.exists():  # corrupt: the store sets it aside
                         continue
                     return  # merged meanwhile: the next call finds it
+                except Exception:  # it would fail the next time, too, and the others with it
+                    log.exception("internal error: the users in the log store's %s are not counted", segment.path.name)
                 self.last = segment.last
         self._forget_old(now)
 

@@ -169,16 +169,23 @@ class Sender:
         while not stop.is_set():
             try:
                 is_sent = self.send_next(stop)
-                self.failing = ""
-                if is_sent:
-                    pause = self.first_pause
-                    continue
-                stop.wait(self.poll_seconds)
             except BasculeError as error:  # also a secret that cannot be read: it may be written again
                 log.warning("%s", error)
                 self._note(error.what)
-                stop.wait(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+            except Exception as error:  # a defect of ours must not end the sending for good
+                why = f"{type(error).__name__}: {error}"
+                if why != self.failing:
+                    log.exception("internal error: rows are not forwarded; it is tried again")
+                self._note(why)
+            else:
+                self.failing = ""
+                if is_sent:
+                    pause = self.first_pause
+                else:
+                    stop.wait(self.poll_seconds)
+                continue
+            stop.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     def _note(self, why: str) -> None:
         if not self.failing:
@@ -207,15 +214,22 @@ class Sender:
         if not self.prepared:
             self.engine.prepare()
             self.prepared = True
-        try:
-            for lines in _batches(waiting[0], self.engine.index.prefix):
-                if not self._send(lines, stop):
-                    return False
-        except (OSError, pa.ArrowException) as error:
-            self._leave_out(waiting[0], error)
+        for lines in self._readable(waiting[0]):
+            if not self._send(lines, stop):
+                return False
         self.last = waiting[0].last
         self.disk.replace(self.path, json.dumps({"last": self.last}).encode())
         return True
+
+    def _readable(self, segment: LogSegment) -> Iterator[list[tuple[str, str, str]]]:
+        """The segment's documents, as far as they can be made: the segments behind it must not wait for it."""
+        try:
+            yield from _batches(segment, self.engine.index.prefix)
+        except (OSError, pa.ArrowException) as error:
+            self._leave_out(segment, error)
+        except Exception:
+            name = segment.path.name
+            log.exception("internal error: the rest of the log store's %s is not forwarded; what follows it is", name)
 
     def _leave_out(self, segment: LogSegment, error: Exception) -> None:
         """Go on behind a corrupt segment, as one with a hole. Raises StoreError where the disk fails."""
@@ -243,7 +257,7 @@ class Sender:
 def _batches(segment: LogSegment, prefix: str) -> Iterator[list[tuple[str, str, str]]]:
     found, size = [], 0
     for batch in pq.ParquetFile(segment.path).iter_batches(BULK_ROWS):
-        for row in batch.to_pylist():
+        for row in segments.within_calendar(batch).to_pylist():
             found.append(_document(row, prefix))
             size += len(found[-1][2])
             if len(found) == BULK_ROWS or size >= BULK_BYTES:

@@ -24,6 +24,11 @@ _CONDITION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(>=|<=|!=|=|>|<|~)\s*(.*?)\s*")
 _OPERATORS = {"=": "=", "!=": "is distinct from", ">": ">", "<": "<", ">=": ">=", "<=": "<="}
 _NEVER_SHOWN = ("arrived", "stream", "identity")
 _TRIES = 5
+# Without times that no calendar has: of such a row, Python could not make a record.
+_DATED = (
+    "case when timestamp between timestamptz '0001-01-01 00:00:00+00'"
+    " and timestamptz '9999-12-31 23:59:59.999999+00' then timestamp end"
+)
 
 
 Record = dict[str, Any]
@@ -68,7 +73,7 @@ class LogReader:
             present = {row[0] for row in connection.execute("describe found").fetchall()}
             missing = [name for name in (*TEXTS, *NUMBERS) if name not in present]
             nulls = "".join(f", null::{'double' if name in NUMBERS else 'varchar'} as {name}" for name in missing)
-            connection.execute(f"create view logs as select *{nulls} from found")
+            connection.execute(f"create view logs as select * replace ({_DATED} as timestamp){nulls} from found")
             relation = connection.sql(sql, params=list(parameters))
             rows: list[Record] = relation.to_arrow_table().to_pylist() if relation is not None else []
             return rows
@@ -109,7 +114,7 @@ def moment(text: str | None, now: datetime | None = None) -> datetime | None:
     if not text:
         return None
     if (at := read_time(text)) is not None:
-        return datetime.fromtimestamp(at / 1e6, UTC)
+        return times.moment(at / 1e6)
     return moments.moment(text, now)
 
 

@@ -19,6 +19,7 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ _PLACES = ("timestamp", "arrived", "offset")  # ever-growing numbers: stored as 
 SUFFIX, PART = ".parquet", ".part"
 DAY_US = 86_400_000_000
 _NEVER = np.iinfo(np.int64).max
+_FIRST_TIME, _LAST_TIME = (pa.scalar(end, pa.timestamp("us")).value for end in (datetime.min, datetime.max))
 MOST_DAYS = 64  # segments of one commit; the oldest days beyond share one
 
 
@@ -103,8 +105,9 @@ def facts_of(path: Path) -> Facts:
     metadata = pq.read_metadata(path)
     place = metadata.schema.names.index(TIME)
     groups = [metadata.row_group(number).column(place).statistics for number in range(metadata.num_row_groups)]
-    least = [found.min for found in groups if found is not None and found.has_min_max]
-    return Facts(metadata.num_rows, min((int(moment.timestamp() * 1e6) for moment in least), default=None))
+    # raw: the microseconds themselves, which may be outside the calendar
+    least = [int(found.min_raw) for found in groups if found is not None and found.has_min_max]
+    return Facts(metadata.num_rows, min(least, default=None))
 
 
 def listing(folder: Path) -> list[LogSegment]:
@@ -179,6 +182,15 @@ def by_day(pieces: Sequence[Piece], arrived: int) -> list[tuple[str, pa.Table]]:
     days = np.where(times == 0, found[counts.argmax()], np.maximum(days, found[0]))
     shares = [(day_name(int(day)), table.filter(pa.array(days == day))) for day in found]
     return sorted(shares, key=lambda share: -share[1].num_rows)
+
+
+def within_calendar(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows without the times that no calendar has: stores of before may hold some."""
+    there = batch.column(TIME)
+    microseconds = there.cast(pa.int64())
+    inside = pc.and_(pc.greater_equal(microseconds, _FIRST_TIME), pc.less_equal(microseconds, _LAST_TIME))
+    dated = pc.if_else(inside, there, pa.scalar(None, there.type))
+    return batch.set_column(batch.schema.get_field_index(TIME), TIME, dated)
 
 
 def happened(table: pa.Table) -> NDArray[np.int64]:

@@ -12,7 +12,8 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +92,8 @@ class LogStore:
     checkpointed: int = 0  # the last commit that the checkpoint holds
     checkpointed_at: float = field(default_factory=time.time)  # when the last checkpoint was written
     set_aside: list[Path] = field(default_factory=list)
+    failing: set[Path] = field(default_factory=set)  # segments that the last upkeep failed on, for no foreseen reason
+    told: set[Path] = field(default_factory=set)  # those of them that are in the log
     facts: dict[Path, Facts] = field(default_factory=dict)
     late_rows: int = 0  # that came after the store was opened, and were past the retention
     opened_at: int = field(default_factory=lambda: int(time.time() * 1e6))
@@ -214,6 +217,7 @@ class LogStore:
         retention where that is less: so a segment is rewritten seldom.
         """
         sent = self.last if delivered is None else delivered
+        self.failing.clear()
         try:
             if self.last > self.checkpointed:
                 self.checkpoint()
@@ -222,6 +226,21 @@ class LogStore:
             bound = max((time.time() - retention) // step * step, _FIRST_MOMENT)
             self.drop_before(datetime.fromtimestamp(bound, UTC), min(self.checkpointed, sent))
         self.compact(min(self.checkpointed, sent))
+
+    @contextmanager
+    def _apart(self, *at_work: LogSegment) -> Iterator[None]:
+        """What fails on these segments keeps the others from nothing; it is told once, and tried again."""
+        try:
+            yield
+        except StoreError:  # a full disk is no matter of the segments
+            raise
+        except Exception:
+            paths = {segment.path for segment in at_work}
+            if not paths <= self.told:
+                names = ", ".join(sorted(path.name for path in paths))
+                log.exception("internal error: the log store's %s cannot be kept up; the other segments are", names)
+            self.told |= paths
+            self.failing |= paths
 
     def compact(self, until: int) -> int:
         """Merge runs of small segments up to the commit `until`; how many there are fewer."""
@@ -232,8 +251,9 @@ class LogStore:
                 by_day.setdefault(segment.day, []).append(segment)
         for day in by_day.values():
             for run in self._runs(day):
-                self._merge(run)
-                fewer += len(run) - 1
+                with self._apart(*run):
+                    self._merge(run)
+                    fewer += len(run) - 1
         return fewer
 
     def _runs(self, day: list[LogSegment]) -> list[list[LogSegment]]:
@@ -260,16 +280,20 @@ class LogStore:
         return run
 
     def _rows(self, segment: LogSegment) -> int:
-        """-1 for one that cannot be read, which is set aside."""
+        """-1 for one that cannot be read, which is set aside. One that fails ends a run, as a large one does: a merged
+        segment takes the place of all that is between its ends."""
         facts = self._facts(segment)
-        return facts.rows if facts else -1
+        if facts is None:
+            return self.small_rows if segment.path in self.failing else -1
+        return facts.rows
 
     def _facts(self, segment: LogSegment) -> Facts | None:
         if segment.path not in self.facts:
-            try:
-                self.facts[segment.path] = segments.facts_of(segment.path)
-            except (pa.ArrowException, OSError) as error:
-                self.put_aside(segment.path, error)
+            with self._apart(segment):
+                try:
+                    self.facts[segment.path] = segments.facts_of(segment.path)
+                except (pa.ArrowException, OSError) as error:
+                    self.put_aside(segment.path, error)
         return self.facts.get(segment.path)
 
     def _merge(self, run: list[LogSegment]) -> None:
@@ -290,20 +314,24 @@ class LogStore:
         They are counted by source in `bascule_log_expired_rows_total`.
         """
         bound = int(moment.timestamp() * 1e6)
-        rewritten: list[tuple[LogSegment, pa.Table]] = []
+        rewritten: list[tuple[LogSegment, pa.Table, pa.Table]] = []
         dropped = 0
         for segment in segments.listing(self.folder):
-            if segment.last > until or not self._is_older(segment, bound):
+            if segment.last > until:
                 continue
-            if (table := self._read(segment)) is not None:
-                kept = segments.happened(table) >= bound
-                dropped += self._count_dropped(table.filter(pa.array(~kept)))
-                if kept.any():
-                    rewritten.append((segment, table.filter(pa.array(kept))))
+            with self._apart(segment):
+                if not self._is_older(segment, bound) or (table := self._read(segment)) is None:
+                    continue
+                stays = segments.happened(table) >= bound
+                if stays.any():
+                    rewritten.append((segment, table.filter(pa.array(stays)), table.filter(pa.array(~stays))))
                 else:
                     self._delete(segment)
-        for segment, table in rewritten:  # when the others have made room
-            self._replace(segment, table)
+                    dropped += self._count_dropped(table)
+        for segment, kept, expired in rewritten:  # when the others have made room
+            with self._apart(segment):
+                self._replace(segment, kept)
+                dropped += self._count_dropped(expired)
         if dropped:
             log.info("%d rows older than %s were dropped", dropped, f"{moment:%Y-%m-%dT%H:%M:%SZ}")
             self.checkpoint()
