@@ -58,7 +58,7 @@ def test_a_gain_needs_events_of_both_versions(when: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "when", ["latency.p50 > 1s", "latency.p90 > 5s", "latency.p90 >= 5s", "latency.p999 > 10s", "latency.p5 > 1ms"]
+    "when", ["latency.p50 > 1s", "latency.p90 > 5s", "latency.p90 >= 5s", "latency.p999 > 10s", "latency.p05 > 1ms"]
 )
 def test_every_quantile_that_a_trigger_names_has_a_rule(when: str) -> None:
     assert trigger(when).hold == 60
