@@ -95,7 +95,7 @@ def parts_of(body: bytes) -> tuple[list[bytes], list[bytes]] | None:
     if not body.startswith(_HEAD + _FIRST) or not body.endswith(_END + _TAIL):
         return None
     # Quotes within a label's value are escaped, so neither of the two marks can be inside one.
-    braces = np.flatnonzero(np.frombuffer(body, np.uint8) == _BRACE)[: -_TAIL.count(b"}") - 1]
+    braces = np.flatnonzero(np.frombuffer(body, np.uint8) == _BRACE)
     values = _marked(body, braces, _VALUES)
     nexts = _marked(body, braces - _NEXT.index(b"}"), _NEXT)
     if len(values) != len(nexts) + 1 or (values[:-1] > nexts).any() or (values[1:] < nexts).any():

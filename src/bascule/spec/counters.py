@@ -109,9 +109,14 @@ QUANTILE_NAME: Final = r"^p(0[1-9]|[1-9][0-9]|[0-9]{2,3}[1-9])$"
 QUANTILE_NAMES: Final = "write p95, p999 or, for 5 %, p05 (no histogram knows its largest value)"
 
 
+def is_quantile(name: str) -> bool:
+    """Whether it names a quantile, and none but the one that it would be read as."""
+    return re.fullmatch(QUANTILE_NAME, name) is not None
+
+
 def quantile_name(name: str) -> str:
-    """The name itself. Raises ValueError where it says no quantile, or another one than it would be read as."""
-    if not re.fullmatch(QUANTILE_NAME, name):
+    """The name itself. Raises ValueError where it names no quantile."""
+    if not is_quantile(name):
         raise ValueError(f"{name!r} names no quantile; {QUANTILE_NAMES}")
     return name
 

@@ -5,7 +5,6 @@ Callers ask these methods; nothing outside `spec` and `promql` switches on a sig
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -22,6 +21,7 @@ from bascule.spec.counters import (
     Counting,
     SignalCounter,
     Statistic,
+    is_quantile,
     quantile_name,
     quantile_of,
 )
@@ -294,7 +294,7 @@ class HistogramSignal(SignalPart):
         return {"metric": self.buckets}
 
     def has_statistic(self, name: str) -> bool:
-        return re.fullmatch(QUANTILE_NAME, name) is not None
+        return is_quantile(name)
 
     @property
     def quantile_targets(self) -> Mapping[str, float]:

@@ -37,8 +37,8 @@ class Unattributed:
         for name, (table, nameless) in self._tables.items():
             events, bad = table.of(sums)
             for version in (BASELINE, CANDIDATE):
-                if _hides(events[version], bad[version], nameless):
-                    found[name] = self._problem(version, float(bad[version][nameless].sum()))
+                if failures := _hidden(events[version], bad[version], nameless):
+                    found[name] = self._problem(version, failures)
         return found
 
     def _problem(self, version: int, failures: float) -> Missing:
@@ -50,8 +50,8 @@ class Unattributed:
         return Missing(Cause.UNPROVEN, what, name)
 
 
-def _hides(events: Floats, bad: Floats, nameless: Flags) -> bool:
-    """Of one version's strata, (S,) each."""
-    failures = bad[nameless].sum()
+def _hidden(events: Floats, bad: Floats, nameless: Flags) -> float:
+    """The failures that a comparison does not see, of one version's strata, (S,) each; 0 where it sees enough."""
+    failures = float(bad[nameless].sum())
     enough = max(LEAST, MOSTLY * bad.sum(), NOTHING_ELSE * events[nameless].sum())
-    return bool(failures >= enough)
+    return failures if failures >= enough else 0.0

@@ -125,7 +125,7 @@ def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Thresho
     bounds = engine.schema.quantile_bounds(name)
     if not _is_told(threshold, measured.value, bounds):
         text = f"{gate} {threshold}: {shown}, {_untold(written, measured.value, bounds)}."
-        return Gate(gate, State.NO_DATA, _finite(measured.value), text, Cause.BUCKET)
+        return Gate(gate, State.NO_DATA, measured.value, text, Cause.BUCKET)
     state, word = _decided(measured, threshold, bounds)
     if state is State.NO_DATA:
         word += _until_decided(measured, threshold, engine.seconds)
@@ -179,10 +179,6 @@ def _untold(written: Callable[[float], str], value: float, bounds: Sequence[floa
     return f"in a bucket from {written(above)} to {written(up_to)}: {no_data(Cause.BUCKET)}"
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _measured(measures: Measures, name: str, statistic: str, threshold: Threshold) -> Bounded:
     return measures.gain_for(name, threshold) if statistic == "gain" else measures.candidate(name, statistic)
 
@@ -225,7 +221,7 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback, unse
     shown = f"Trigger {when}: {written(value)}"
     if not _is_told(bound, value, course.bounds):
         text = f"{shown}, {_untold(written, value, course.bounds)}."
-        return Trigger(when, State.NO_DATA, text, _finite(value), cause=Cause.BUCKET)
+        return Trigger(when, State.NO_DATA, text, value, cause=Cause.BUCKET)
     if course.holds[-1] != course.may_hold[-1]:
         cause = _why_absent(unseen)
         return Trigger(when, State.NO_DATA, f"{shown} of what is known; {no_data(cause)}.", value, cause=cause)

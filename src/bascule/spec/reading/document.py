@@ -113,8 +113,6 @@ def _scalar(node: yaml.Node) -> Any:
     is_time = node.tag.endswith(":timestamp") or ":" in node.value
     try:
         return node.value if is_time else yaml.SafeLoader("").construct_object(node)
-    except (
-        yaml.YAMLError,
-        *NOT_AS_TAGGED,
-    ):  # `!!int seven` is reported where the value is used, as text that does not fit
+    except (yaml.YAMLError, *NOT_AS_TAGGED):
+        # `!!int seven` is reported where the value is used, as text that does not fit.
         return node.value
